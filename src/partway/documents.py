@@ -1,0 +1,122 @@
+"""Versioned JSON documents: profiles, plans, results.
+
+A record type names its `kind` and `version`; the file carries both in its first two keys, so that any
+release can say what it found before it reads the rest. Writes are atomic: a reader sees the old file or
+the new one. Called by every room that stores something.
+"""
+
+import os
+import tempfile
+from pathlib import Path
+from typing import ClassVar, TypeVar
+
+import msgspec
+
+from partway.errors import DocumentError
+
+
+class Document(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A record that is stored as one JSON file.
+
+    Subclasses set `kind`, a stable name, and `version`, raised whenever an older release could no longer
+    read what is written.
+    """
+
+    kind: ClassVar[str]
+    version: ClassVar[int]
+
+
+class _Header(msgspec.Struct, frozen=True):
+    kind: str
+    version: int
+
+
+DocumentType = TypeVar("DocumentType", bound=Document)
+
+
+def encode_document(document: Document) -> bytes:
+    """The document as indented JSON, its kind and version first.
+
+    Args:
+        document: any record whose type derives from `Document`.
+    """
+    body: dict[str, object] = msgspec.to_builtins(document)
+    stamped = {"kind": document.kind, "version": document.version, **body}
+    return msgspec.json.format(msgspec.json.encode(stamped), indent=2) + b"\n"
+
+
+def decode_document(
+    text: bytes, expected: type[DocumentType], *, where: str = "the document"
+) -> DocumentType:
+    """The document that `text` holds.
+
+    Args:
+        text: JSON as `encode_document` wrote it.
+        expected: the record type wanted.
+        where: what to call the text in an error, usually its path.
+
+    Raises:
+        DocumentError: not JSON, another kind, another version, or fields that do not fit.
+    """
+    try:
+        header = msgspec.json.decode(text, type=_Header)
+    except msgspec.MsgspecError as error:
+        raise DocumentError(
+            f"{where} is not a Partway document ({error}); expected JSON with 'kind' and 'version'"
+        ) from error
+    if header.kind != expected.kind:
+        raise DocumentError(
+            f"{where} is a {header.kind!r} document; a {expected.kind!r} document was expected"
+        )
+    if header.version != expected.version:
+        raise DocumentError(
+            f"{where} has version {header.version} of {header.kind!r}; this release reads version "
+            f"{expected.version}: make it anew, or use the release that wrote it"
+        )
+    try:
+        body = msgspec.json.decode(text, type=dict[str, msgspec.Raw])
+        del body["kind"], body["version"]
+        return msgspec.json.decode(msgspec.json.encode(body), type=expected)
+    except msgspec.MsgspecError as error:
+        raise DocumentError(f"{where} is a damaged {header.kind!r} document: {error}") from error
+
+
+def read_document(path: Path, expected: type[DocumentType]) -> DocumentType:
+    """The document stored at `path`.
+
+    Raises:
+        DocumentError: the file is missing, unreadable, or not such a document.
+    """
+    try:
+        text = path.read_bytes()
+    except OSError as error:
+        raise DocumentError(f"cannot read {path}: {error.strerror}") from error
+    return decode_document(text, expected, where=str(path))
+
+
+def write_document(path: Path, document: Document) -> None:
+    """Store the document at `path`, atomically.
+
+    Raises:
+        DocumentError: the folder does not exist or cannot be written.
+    """
+    write_atomically(path, encode_document(document))
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Replace the file at `path` in one step: readers see all of the old content or all of the new.
+
+    Raises:
+        DocumentError: the folder does not exist or cannot be written.
+    """
+    try:
+        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    except OSError as error:
+        raise DocumentError(f"cannot write {path}: {error.strerror}") from error
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

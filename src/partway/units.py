@@ -1,0 +1,87 @@
+"""Humans' units at the edge, SI inside: seconds, bytes, bytes per second.
+
+Called by the command line, link descriptions and tables; nothing below them knows a millisecond.
+"""
+
+import re
+
+from partway.errors import InputError
+
+_QUANTITY = re.compile(r"\s*([0-9]*\.?[0-9]+(?:[eE][+-]?[0-9]+)?)\s*([A-Za-zµ/]*)\s*")
+
+_SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "min": 60.0, "h": 3600.0}
+_BYTES = {
+    "B": 1.0, "kB": 1e3, "KB": 1e3, "MB": 1e6, "GB": 1e9,
+    "KiB": 2.0**10, "MiB": 2.0**20, "GiB": 2.0**30,
+}  # fmt: skip
+_BYTES_PER_S = {
+    "bit/s": 1 / 8, "kbit/s": 1e3 / 8, "Mbit/s": 1e6 / 8, "Gbit/s": 1e9 / 8,
+    "B/s": 1.0, "kB/s": 1e3, "MB/s": 1e6, "GB/s": 1e9,
+}  # fmt: skip
+
+
+def _parse(text: str, factors: dict[str, float], what: str) -> float:
+    match = _QUANTITY.fullmatch(text)
+    if match is None or match[2] not in factors:
+        raise InputError(f"{text!r} is not a {what}; write a number and one of {', '.join(factors)}")
+    return float(match[1]) * factors[match[2]]
+
+
+def parse_duration(text: str) -> float:
+    """Seconds from text such as `50ms`, `1.5s` or `2min`.
+
+    Raises:
+        InputError: no number, or an unknown unit.
+    """
+    return _parse(text, _SECONDS, "duration")
+
+
+def parse_size(text: str) -> float:
+    """Bytes from text such as `152kB` or `1MiB`.
+
+    Raises:
+        InputError: no number, or an unknown unit.
+    """
+    return _parse(text, _BYTES, "size")
+
+
+def parse_rate(text: str) -> float:
+    """Bytes per second from text such as `5.85Mbit/s` or `2MB/s`.
+
+    Raises:
+        InputError: no number, or an unknown unit.
+    """
+    return _parse(text, _BYTES_PER_S, "rate")
+
+
+def format_duration(duration_s: float) -> str:
+    """Seconds for people: `870 ms`, `12.3 µs`, `1.25 s`."""
+    for factor, unit in ((1.0, "s"), (1e-3, "ms")):
+        if abs(duration_s) >= factor:
+            return f"{duration_s / factor:.3g} {unit}"
+    return f"{duration_s * 1e6:.3g} µs"
+
+
+def format_size(size_bytes: float) -> str:
+    """Bytes for people, in powers of ten: `152 kB`, `37 B`."""
+    for factor, unit in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
+        if size_bytes >= factor:
+            return f"{size_bytes / factor:.3g} {unit}"
+    return f"{size_bytes:.0f} B"
+
+
+def format_rate(rate_bytes_per_s: float) -> str:
+    """A rate for people, in bits: `5.85 Mbit/s`."""
+    bits_per_s = rate_bytes_per_s * 8
+    for factor, unit in ((1e9, "Gbit/s"), (1e6, "Mbit/s"), (1e3, "kbit/s")):
+        if bits_per_s >= factor:
+            return f"{bits_per_s / factor:.3g} {unit}"
+    return f"{bits_per_s:.3g} bit/s"
+
+
+def format_count(count: float) -> str:
+    """A count for people: `1.82 G`, `39 M`, `512`."""
+    for factor, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if count >= factor:
+            return f"{count / factor:.3g} {unit}"
+    return f"{count:.0f}"
