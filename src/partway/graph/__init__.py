@@ -1,0 +1,47 @@
+"""ONNX files in, canonical graphs, legal cuts and sliced pieces out."""
+
+from partway.graph.binding import Binding, BoundValue
+from partway.graph.cache import Cache, Entry
+from partway.graph.canonical import GraphRuntime, canonicalise
+from partway.graph.cuts import (
+    Cut,
+    Piece,
+    candidate_cuts,
+    cut_at,
+    device_only,
+    prefix_cuts,
+    server_only,
+    single_tensor_cuts,
+    tail_piece,
+    whole,
+)
+from partway.graph.model import Model, Node
+from partway.graph.slicing import Adapter, Slicer
+from partway.graph.source import Source
+from partway.graph.tensors import TensorInfo, dtype_name
+
+__all__ = [
+    "Adapter",
+    "Binding",
+    "BoundValue",
+    "Cache",
+    "Cut",
+    "Entry",
+    "GraphRuntime",
+    "Model",
+    "Node",
+    "Piece",
+    "Slicer",
+    "Source",
+    "TensorInfo",
+    "candidate_cuts",
+    "canonicalise",
+    "cut_at",
+    "device_only",
+    "dtype_name",
+    "prefix_cuts",
+    "server_only",
+    "single_tensor_cuts",
+    "tail_piece",
+    "whole",
+]

@@ -1,0 +1,216 @@
+"""Source models: any ONNX file as its author left it.
+
+Input: a path. Output: a `Source` with the model's identity, declared inputs and outputs, and the names that
+its author gave to tensors; the graph itself is read again only when a binding must be canonicalised.
+Called by the client, the server's repository and every command that takes a MODEL.
+"""
+
+import hashlib
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+import onnx_ir as ir
+from google.protobuf.message import DecodeError
+
+from partway.documents import Document, read_document, write_document
+from partway.errors import BindingError, DocumentError, ModelError
+from partway.graph.binding import Binding, bind_inputs
+from partway.graph.cache import Cache
+from partway.graph.digest import digest_model
+from partway.graph.tensors import TensorInfo, TensorRecord, read_value
+
+logger = logging.getLogger(__name__)
+
+_LARGEST_GRAPH_BYTES = 2**31  # protobuf's own limit; larger models keep their weights in other files
+
+
+class SourceMemo(Document, frozen=True, kw_only=True):
+    """What was learnt from a source file, valid while its stamp stays the same."""
+
+    kind = "partway.source"
+    version = 1
+
+    stamp: tuple[tuple[str, int, int, int], ...]
+    digest: str
+    inputs: tuple[TensorRecord, ...]
+    optional_inputs: tuple[TensorRecord, ...]
+    outputs: tuple[TensorRecord, ...]
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """An ONNX model as its author left it.
+
+    Attributes:
+        path: the file, as given.
+        digest: its identity, `sha256:` and hex digits: equal for equal graphs and weights, however packed.
+        inputs: declared inputs that must be fed.
+        optional_inputs: inputs with a default, which may be fed.
+        outputs: declared outputs.
+        names: names of all top-level tensors; only these may cross a cut.
+    """
+
+    path: Path
+    digest: str
+    inputs: tuple[TensorInfo, ...]
+    optional_inputs: tuple[TensorInfo, ...]
+    outputs: tuple[TensorInfo, ...]
+    names: frozenset[str]
+
+    @classmethod
+    def open(cls, path: str | Path, *, cache: Cache | None = None) -> "Source":
+        """The model stored at `path`.
+
+        Args:
+            path: an ONNX file; external data lies beside it.
+            cache: remembers the digest of unchanged files; by default the one of `PARTWAY_CACHE`.
+
+        Raises:
+            ModelError: no such file, or not a model that can be read.
+        """
+        path = Path(path)
+        if not path.is_file():
+            raise ModelError(f"there is no model file at {path}")
+        cache = cache or Cache.default()
+        key = hashlib.sha256(str(path.absolute()).encode()).hexdigest()[:32]
+        memo_path = cache.sources / f"{key}.json"
+        memo = _remembered(memo_path)
+        if memo is None:
+            memo = _learn(path)
+            write_document(memo_path, memo)
+        return cls(
+            path=path,
+            digest=memo.digest,
+            inputs=tuple(tensor.info() for tensor in memo.inputs),
+            optional_inputs=tuple(tensor.info() for tensor in memo.optional_inputs),
+            outputs=tuple(tensor.info() for tensor in memo.outputs),
+            names=frozenset(memo.names),
+        )
+
+    def bind(
+        self,
+        shapes: Mapping[str, Sequence[int]] | None = None,
+        values: Mapping[str, np.ndarray] | None = None,
+    ) -> Binding:
+        """The binding that `shapes` and `values` describe; an open first dimension is a batch of 1.
+
+        Args:
+            shapes: lengths by input name.
+            values: inputs held constant, by name.
+
+        Raises:
+            BindingError: they do not fit the model, or leave dimensions open.
+        """
+        optional = frozenset(tensor.name for tensor in self.optional_inputs)
+        return bind_inputs((*self.inputs, *self.optional_inputs), optional, shapes or {}, values or {})
+
+    def bind_feeds(self, feeds: Mapping[str, np.ndarray], values: Mapping[str, np.ndarray] | None = None) -> Binding:
+        """The binding that one request's feeds describe by their shapes.
+
+        Args:
+            feeds: an array for every input that is not held constant.
+            values: inputs held constant, by name.
+
+        Raises:
+            BindingError: a feed is missing, unknown, or has a shape or type that does not fit.
+        """
+        values = values or {}
+        known = {tensor.name: tensor for tensor in (*self.inputs, *self.optional_inputs)}
+        missing = [tensor.name for tensor in self.inputs if tensor.name not in feeds and tensor.name not in values]
+        if missing:
+            raise BindingError(f"no feed for the inputs {', '.join(missing)}; the model needs one for each")
+        for name, array in feeds.items():
+            declared = known.get(name)
+            if declared is not None and declared.dtype is not None and not _same_type(declared.dtype, array.dtype):
+                raise BindingError(f"input {name!r} is {declared.describe()}; it was fed {array.dtype} instead")
+        return self.bind({name: array.shape for name, array in feeds.items()}, values)
+
+    def load(self) -> ir.Model:
+        """The graph, read from its file again; tensors stay on disk until they are used.
+
+        Raises:
+            ModelError: the file is gone or cannot be read any more.
+        """
+        return load_model(self.path)
+
+
+def load_model(path: Path) -> ir.Model:
+    """The onnx-ir model in the file, external data looked for beside the path, then beside what it links to.
+
+    Raises:
+        ModelError: the file cannot be read, or its external data is absent or outside its folder.
+    """
+    try:
+        if path.stat().st_size >= _LARGEST_GRAPH_BYTES:
+            raise ModelError(f"{path} is over 2 GiB, which protobuf cannot read; store its weights as external data")
+        model = ir.load(path)
+    except (OSError, ValueError, TypeError, KeyError, DecodeError) as error:
+        raise ModelError(f"{path} is not a readable ONNX model: {error}") from error
+    if not len(model.graph) and not model.graph.outputs:
+        raise ModelError(f"{path} holds no ONNX graph; expected a file that onnx.save wrote")
+    for tensor in external_tensors(model):
+        _check_location(path, tensor)
+    return model
+
+
+def external_tensors(model: ir.Model) -> Iterator[ir.ExternalTensor]:
+    """Every tensor of the model whose elements lie in another file, subgraphs included."""
+    for graph in model.graphs():
+        for value in graph.initializers.values():
+            if isinstance(value.const_value, ir.ExternalTensor):
+                yield value.const_value
+
+
+def _check_location(path: Path, tensor: ir.ExternalTensor) -> None:
+    location = PurePosixPath(tensor.location)
+    if location.is_absolute() or ".." in location.parts:
+        raise ModelError(
+            f"{path} keeps {tensor.name!r} at {str(location)!r}; external data must lie in the model's own folder"
+        )
+    if not (path.parent / location).is_file():
+        linked = path.resolve().parent
+        if not (linked / location).is_file():
+            raise ModelError(f"{path} keeps {tensor.name!r} in {str(location)!r}, which is not beside it")
+        tensor.base_dir = str(linked)
+
+
+def _learn(path: Path) -> SourceMemo:
+    model = load_model(path)
+    graph = model.graph
+    files = {path, *(Path(tensor.path) for tensor in external_tensors(model))}
+    # Files of IR 3 and older list every weight among the inputs; those are no inputs at all.
+    overridable = frozenset(graph.initializers) if (model.ir_version or 0) >= 4 else frozenset()
+    inputs = [v for v in graph.inputs if v.name not in graph.initializers or v.name in overridable]
+    names = {value.name for node in graph for value in node.outputs if value.name}
+    return SourceMemo(
+        stamp=tuple(sorted(_stamp(file) for file in files)),
+        digest=digest_model(model),
+        inputs=tuple(TensorRecord.of(read_value(v)) for v in inputs if v.name not in overridable),
+        optional_inputs=tuple(TensorRecord.of(read_value(v)) for v in inputs if v.name in overridable),
+        outputs=tuple(TensorRecord.of(read_value(v)) for v in graph.outputs),
+        names=tuple(sorted(names | {value.name for value in inputs if value.name})),
+    )
+
+
+def _same_type(declared: np.dtype, given: np.dtype) -> bool:
+    return declared == given or (declared == np.dtype(object) and given.kind in "USO")
+
+
+def _stamp(file: Path) -> tuple[str, int, int, int]:
+    status = file.stat()
+    return (str(file.absolute()), status.st_size, status.st_mtime_ns, status.st_ino)
+
+
+def _remembered(memo_path: Path) -> SourceMemo | None:
+    if not memo_path.is_file():
+        return None
+    try:
+        memo = read_document(memo_path, SourceMemo)
+        current = tuple(_stamp(Path(file)) for file, *_ in memo.stamp)
+    except (DocumentError, OSError):
+        return None  # of another release, or files moved: learnt anew
+    return memo if current == memo.stamp else None
