@@ -1,0 +1,18 @@
+"""Pieces of a graph in, sessions that run them out."""
+
+from partway.engine.feeds import random_feeds
+from partway.engine.ort import CPU, Level, OrtRuntime, OrtSession
+from partway.engine.pieces import PieceStore
+from partway.engine.session import Clock, Session, Sleep, SlowSession
+
+__all__ = [
+    "CPU",
+    "Clock",
+    "Level",
+    "OrtRuntime",
+    "OrtSession",
+    "PieceStore",
+    "Session",
+    "Sleep",
+    "SlowSession",
+]

@@ -1,0 +1,270 @@
+"""ONNX Runtime behind our protocols: the only module that imports it.
+
+Input: ONNX files or sliced graphs. Output: sessions, simplified and optimised graphs, tensor types.
+Its errors become `EngineError` or `BindingError` here and nowhere else.
+"""
+
+import ctypes
+import hashlib
+import platform
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from enum import Enum
+from pathlib import Path
+
+import ml_dtypes
+import numpy as np
+import onnx
+import onnxruntime
+from onnxruntime.capi import onnxruntime_pybind11_state
+
+from partway.errors import BindingError, EngineError, InputError, ModelError
+from partway.graph import TensorInfo, dtype_name
+from partway.graph.tensors import element_type_of
+
+CPU = "CPUExecutionProvider"
+_EXTERNAL_FROM_BYTES = "1024"
+_QUIET = 3  # errors only: warnings about unused initializers are of no use to anyone here
+
+# Its exceptions have no common base; its Python wrapper raises the built-in ones.
+_ERRORS: tuple[type[Exception], ...] = (
+    *(
+        found
+        for found in vars(onnxruntime_pybind11_state).values()
+        if isinstance(found, type) and issubclass(found, Exception)
+    ),
+    ValueError,
+    TypeError,
+    RuntimeError,
+)
+_DTYPES: Mapping[str, np.dtype] = {
+    f"tensor({name})": np.dtype(dtype)
+    for name, dtype in {
+        "float": np.float32, "double": np.float64, "float16": np.float16, "bfloat16": ml_dtypes.bfloat16,
+        "int8": np.int8, "int16": np.int16, "int32": np.int32, "int64": np.int64,
+        "uint8": np.uint8, "uint16": np.uint16, "uint32": np.uint32, "uint64": np.uint64,
+        "bool": np.bool_, "string": object, "int4": ml_dtypes.int4, "uint4": ml_dtypes.uint4,
+        "float8e4m3fn": ml_dtypes.float8_e4m3fn, "float8e4m3fnuz": ml_dtypes.float8_e4m3fnuz,
+        "float8e5m2": ml_dtypes.float8_e5m2, "float8e5m2fnuz": ml_dtypes.float8_e5m2fnuz,
+    }.items()
+}  # fmt: skip
+
+
+class Level(Enum):
+    """How far ONNX Runtime rewrites a graph before it runs it."""
+
+    AS_IS = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    BASIC = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    EXTENDED = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
+    ALL = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
+
+
+class OrtSession:
+    """A session of ONNX Runtime behind the `Session` protocol."""
+
+    def __init__(self, session: onnxruntime.InferenceSession) -> None:
+        self._session = session
+        self.input_infos = tuple(_info(value) for value in session.get_inputs())
+        self.output_infos = tuple(_info(value) for value in session.get_outputs())
+        self.inputs = tuple(tensor.name for tensor in self.input_infos)
+        self.outputs = tuple(tensor.name for tensor in self.output_infos)
+        # Arrays of types that numpy itself does not have go in and out by address.
+        self._extended = {
+            tensor.name: tensor.dtype
+            for tensor in (*self.input_infos, *self.output_infos)
+            if tensor.dtype is not None and _is_extended(tensor.dtype)
+        }
+
+    @property
+    def raw(self) -> onnxruntime.InferenceSession:
+        """The runtime's own object, for callers of its whole interface."""
+        return self._session
+
+    def run(self, feeds: Mapping[str, np.ndarray], outputs: tuple[str, ...] | None = None) -> dict[str, np.ndarray]:
+        """Compute outputs by name; see `Session.run`."""
+        wanted = self.outputs if outputs is None else outputs
+        with _translated(BindingError):
+            if self._extended:
+                return self._run_by_address(feeds, wanted)
+            return dict(zip(wanted, self._session.run(list(wanted), dict(feeds)), strict=True))
+
+    def _run_by_address(self, feeds: Mapping[str, np.ndarray], wanted: tuple[str, ...]) -> dict[str, np.ndarray]:
+        values = {}
+        for name, array in feeds.items():
+            if _is_extended(array.dtype):
+                plain = np.ascontiguousarray(array).view(f"u{array.dtype.itemsize}")
+                values[name] = onnxruntime.OrtValue.ortvalue_from_numpy_with_onnx_type(
+                    plain, int(element_type_of(array.dtype))
+                )
+            else:
+                values[name] = onnxruntime.OrtValue.ortvalue_from_numpy(array)
+        results = self._session.run_with_ort_values(list(wanted), values)
+        return {name: self._read(name, value) for name, value in zip(wanted, results, strict=True)}
+
+    def _read(self, name: str, value: onnxruntime.OrtValue) -> np.ndarray:
+        dtype = self._extended.get(name)
+        if dtype is None:
+            array: np.ndarray = value.numpy()
+            return array
+        content = ctypes.string_at(value.data_ptr(), value.tensor_size_in_bytes())
+        return np.frombuffer(content, dtype=dtype).reshape(value.shape())
+
+
+class OrtRuntime:
+    """Makes sessions with one set of options.
+
+    Args:
+        threads: threads within one operator; None lets ONNX Runtime use every core.
+        providers: execution providers, the preferred one first.
+
+    Raises:
+        InputError: a provider that this build of ONNX Runtime does not have.
+    """
+
+    def __init__(self, *, threads: int | None = None, providers: tuple[str, ...] = (CPU,)) -> None:
+        available = onnxruntime.get_available_providers()
+        for provider in providers:
+            if provider not in available:
+                raise InputError(
+                    f"ONNX Runtime {onnxruntime.__version__} has no provider {provider!r} here; it has "
+                    f"{', '.join(available)}"
+                )
+        self.threads = threads
+        self.providers = providers
+
+    @property
+    def version(self) -> str:
+        """Name and version of the runtime."""
+        return f"onnxruntime {onnxruntime.__version__}"
+
+    @property
+    def machine(self) -> str:
+        """A short digest of what graphs optimised here depend on: the processor and its instruction sets."""
+        return hashlib.sha256("\n".join((platform.machine(), _cpu_flags())).encode()).hexdigest()[:12]
+
+    @property
+    def shares_optimised_graphs(self) -> bool:
+        """Whether graphs that were optimised once can be sliced: on the CPU; other providers compile their own."""
+        return self.providers == (CPU,)
+
+    def open(self, path: Path, *, level: Level = Level.ALL) -> OrtSession:
+        """A plain session on a model file, as a user of ONNX Runtime would make it.
+
+        Args:
+            path: the author's own file.
+            level: how far to optimise it; a user gets ALL unless they say otherwise.
+
+        Raises:
+            ModelError: the runtime cannot load it.
+        """
+        with _translated(ModelError, f"{path}: "):
+            return OrtSession(self._start(str(path), self._options(level)))
+
+    def load(self, graph: onnx.ModelProto, directory: Path, *, level: Level, prepack: bool) -> OrtSession:
+        """A session on a sliced graph whose weights lie in `directory`.
+
+        Args:
+            graph: a weight-free graph.
+            directory: the folder that its references are relative to.
+            level: how far to optimise it.
+            prepack: whether weights may be copied into the layout that products like best.
+
+        Raises:
+            EngineError: the runtime refuses the graph.
+        """
+        options = self._options(level)
+        options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(directory))
+        if not prepack:
+            options.add_session_config_entry("session.disable_prepacking", "1")
+        with _translated(EngineError):
+            return OrtSession(self._start(graph.SerializeToString(), options))
+
+    def simplify(self, source: Path, target: Path, weights_name: str) -> None:
+        """Write `source` at the BASIC level to `target`, weights to `weights_name` beside it.
+
+        Raises:
+            EngineError: the runtime refuses the graph.
+        """
+        options = self._options(Level.BASIC)
+        options.add_session_config_entry("session.disable_prepacking", "1")
+        _save_to(options, target, weights_name)
+        with _translated(EngineError):
+            self._start(str(source), options)
+
+    def optimise(
+        self, graph: onnx.ModelProto, directory: Path, target: Path, weights_name: str, *, prepack: bool
+    ) -> None:
+        """Write a graph at the ALL level for this machine to `target`, weights to `weights_name` beside it.
+
+        Args:
+            graph: a weight-free graph.
+            directory: the folder that its references are relative to.
+            target: the file to write.
+            weights_name: the file of the weights, in the layouts that this machine likes best.
+            prepack: whether to store the packed form of the weights of products too.
+
+        Raises:
+            EngineError: the runtime refuses the graph.
+        """
+        options = self._options(Level.ALL)
+        options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(directory))
+        packing = "session.save_external_prepacked_constant_initializers" if prepack else "session.disable_prepacking"
+        options.add_session_config_entry(packing, "1")
+        _save_to(options, target, weights_name)
+        with _translated(EngineError):
+            self._start(graph.SerializeToString(), options)
+
+    def describe_outputs(self, graph: onnx.ModelProto, directory: Path) -> tuple[TensorInfo, ...]:
+        """Types and shapes of a graph's outputs, as the runtime infers them.
+
+        Raises:
+            EngineError: the runtime refuses the graph.
+        """
+        return self.load(graph, directory, level=Level.AS_IS, prepack=False).output_infos
+
+    def _options(self, level: Level) -> onnxruntime.SessionOptions:
+        options = onnxruntime.SessionOptions()
+        options.graph_optimization_level = level.value
+        options.log_severity_level = _QUIET
+        if self.threads is not None:
+            options.intra_op_num_threads = self.threads
+        # Threads spin while a run lasts and stop at its end: many sessions live side by side here.
+        options.add_session_config_entry("session.force_spinning_stop", "1")
+        return options
+
+    def _start(self, model: str | bytes, options: onnxruntime.SessionOptions) -> onnxruntime.InferenceSession:
+        return onnxruntime.InferenceSession(model, options, providers=list(self.providers))
+
+
+def _save_to(options: onnxruntime.SessionOptions, target: Path, weights_name: str) -> None:
+    options.optimized_model_filepath = str(target)
+    key = "session.optimized_model_external_initializers"
+    options.add_session_config_entry(f"{key}_file_name", weights_name)
+    options.add_session_config_entry(f"{key}_min_size_in_bytes", _EXTERNAL_FROM_BYTES)
+
+
+def _info(value: onnxruntime.NodeArg) -> TensorInfo:
+    shape = tuple(length if isinstance(length, int | str) else None for length in value.shape or ())
+    return TensorInfo(name=value.name, dtype=_DTYPES.get(value.type), shape=shape)
+
+
+def _is_extended(dtype: np.dtype) -> bool:
+    return dtype.kind == "V" or dtype_name(dtype).startswith(("bfloat16", "float8"))
+
+
+def _cpu_flags() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line for line in lines if line.startswith(("flags", "Features"))), platform.processor())
+
+
+@contextmanager
+def _translated(as_type: Callable[[str], Exception], prefix: str = "") -> Iterator[None]:
+    try:
+        yield
+    except _ERRORS as error:
+        invalid = isinstance(error, onnxruntime_pybind11_state.InvalidArgument | ValueError | TypeError)
+        kind = as_type if invalid or as_type is not BindingError else EngineError
+        raise kind(prefix + str(error).replace("[ONNXRuntimeError] : ", "").strip()) from error

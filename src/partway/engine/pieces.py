@@ -1,0 +1,195 @@
+"""All pieces of one model on one machine, every weight in memory once.
+
+The graph is optimised whole, at ONNX Runtime's highest level, with the tensors of the wanted cuts marked as
+outputs so that they survive fusion; what comes out, weights already in the layout that this machine likes best,
+is stored once and sliced. A head, a tail and the whole model are then small sessions on one memory-mapped
+file: ready in milliseconds, as fast as a session of their own, with hardly a byte of memory each.
+
+A cut that was not wanted before is served at once from the canonical graph, a little slower, until
+`promote` marks it too. Why this way: docs/decisions/0002. Called by client, server and profiling.
+"""
+
+import logging
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from hashlib import sha256
+from math import prod
+from pathlib import Path
+
+import onnx
+from onnx import helper
+
+from partway.engine.ort import Level, OrtRuntime, OrtSession
+from partway.errors import CutError, EngineError
+from partway.graph import Adapter, Cut, Model, Piece, Slicer, candidate_cuts, whole
+
+logger = logging.getLogger(__name__)
+
+_GRAPH_FILE = "optimised.onnx"
+_WEIGHTS_FILE = "optimised.bin"
+_LARGEST_PACKED_SHARE = 0.5  # of all weights; more would break "weights live once, or nearly"
+_MOST_MARKS = 64
+_PRODUCTS = frozenset({"Gemm", "MatMul", "MatMulNBits", "MatMulInteger", "QLinearMatMul"})
+_RECURRENT = frozenset({"LSTM", "GRU", "DynamicQuantizeLSTM"})
+
+
+@dataclass(frozen=True, slots=True)
+class _Optimised:
+    slicer: Slicer
+    directory: Path
+    marks: frozenset[str]
+
+
+class PieceStore:
+    """Sessions for the pieces of one model, made when asked for, each once however many ask.
+
+    Args:
+        model: the canonical graph.
+        runtime: makes the sessions.
+        capacity: most sessions kept; the least recently used are dropped first.
+    """
+
+    def __init__(self, model: Model, runtime: OrtRuntime, *, capacity: int = 32) -> None:
+        self.model = model
+        self._runtime = runtime
+        self._capacity = capacity
+        self._canonical = Slicer(model.graph, model.tensors)
+        self._packs = _packs(model)
+        self._optimised: _Optimised | None = None
+        self._sessions: OrderedDict[Piece, Future[OrtSession]] = OrderedDict()
+        self._wanted: set[str] = set()
+        self._lock = threading.Lock()
+        self._promoting = threading.Lock()
+
+    @property
+    def sessions(self) -> int:
+        """How many sessions are kept now."""
+        return len(self._sessions)
+
+    @property
+    def unmarked(self) -> frozenset[str]:
+        """Crossing tensors asked for that the optimised graph does not keep yet: `promote` would help them."""
+        marks = self._optimised.marks if self._optimised else frozenset()
+        return frozenset(self._wanted) - marks
+
+    def session(self, piece: Piece) -> OrtSession:
+        """The session of a piece, made now if it is not there.
+
+        Raises:
+            CutError: the piece cannot be computed from its inputs.
+            EngineError: the runtime refuses it.
+        """
+        with self._lock:
+            future = self._sessions.get(piece)
+            if mine := future is None:
+                future = self._sessions[piece] = Future()
+                while len(self._sessions) > self._capacity:
+                    self._sessions.popitem(last=False)
+            self._sessions.move_to_end(piece)
+        if mine:
+            try:
+                future.set_result(self._build(piece))
+            except BaseException as error:  # noqa: BLE001 - whoever else waits gets the same error through the future
+                with self._lock:
+                    if self._sessions.get(piece) is future:
+                        del self._sessions[piece]
+                future.set_exception(error)
+        return future.result()
+
+    def want(self, cuts: Iterable[Cut]) -> None:
+        """Name cuts whose pieces should run at full speed after the next `promote`."""
+        inner = set(self.model.producers)
+        with self._lock:
+            for cut in cuts:
+                if len(self._wanted) < _MOST_MARKS:
+                    self._wanted |= inner.intersection(cut.crossing)
+
+    def want_candidates(self) -> None:
+        """Want the cuts that planning measures by default."""
+        self.want(candidate_cuts(self.model))
+
+    def promote(self) -> None:
+        """Optimise the whole graph anew with every wanted tensor kept; takes up to seconds on large models.
+
+        Pieces answer from what was there before until it is done; sessions are then made anew on demand.
+
+        Raises:
+            EngineError: the runtime refuses the graph.
+        """
+        if not self._runtime.shares_optimised_graphs:
+            return
+        with self._promoting:
+            with self._lock:
+                marks = frozenset(self._wanted)
+            if self._optimised is not None and marks <= self._optimised.marks:
+                return
+            optimised = self._optimise(marks)
+            with self._lock:
+                self._optimised = optimised
+                self._sessions.clear()
+
+    def _build(self, piece: Piece) -> OrtSession:
+        optimised = self._optimised
+        if optimised is not None:
+            try:
+                return self._runtime.load(
+                    optimised.slicer.slice(piece), optimised.directory, level=Level.AS_IS, prepack=self._packs
+                )
+            except (CutError, EngineError) as error:
+                logger.info("piece_from_canonical_graph inputs=%s reason=%s", piece.inputs, error)
+        if not self._runtime.shares_optimised_graphs:
+            return self._runtime.load(
+                self._canonical.slice(piece), self.model.entry.directory, level=Level.ALL, prepack=True
+            )
+        with self._lock:
+            if len(self._wanted) < _MOST_MARKS:
+                self._wanted |= set(self.model.producers).intersection(piece.inputs)
+        return self._runtime.load(
+            self._canonical.slice(piece), self.model.entry.directory, level=Level.EXTENDED, prepack=False
+        )
+
+    def _optimise(self, marks: frozenset[str]) -> _Optimised:
+        key = "\n".join((self._runtime.machine, *sorted(marks)))
+        name = f"optimised-{sha256(key.encode()).hexdigest()[:16]}"
+        directory = self.model.entry.folder(name, lambda folder: self._write(folder, marks))
+        graph = onnx.load(directory / _GRAPH_FILE, load_external_data=False)
+        slicer = Slicer(graph, self.model.tensors, _layout_adapters(graph, marks))
+        return _Optimised(slicer, directory, marks)
+
+    def _write(self, folder: Path, marks: frozenset[str]) -> None:
+        marked = self._canonical.slice(whole(self.model))
+        outputs = {value.name for value in marked.graph.output}
+        marked.graph.output.extend(self._canonical.value(name) for name in sorted(marks - outputs))
+        self._runtime.optimise(
+            marked, self.model.entry.directory, folder / _GRAPH_FILE, _WEIGHTS_FILE, prepack=self._packs
+        )
+
+
+def _layout_adapters(graph: onnx.ModelProto, marks: frozenset[str]) -> tuple[Adapter, ...]:
+    # A convolution's output is kept in blocks of channels; the marked, plain tensor is reordered from it. A tail
+    # that is fed the plain tensor goes the other way.
+    adapters = []
+    for node in graph.graph.node:
+        if node.op_type == "ReorderOutput" and node.output[0] in marks:
+            inner, plain = node.input[0], node.output[0]
+            reorder = helper.make_node("ReorderInput", [plain], [inner], name=f"enter_{plain}", domain=node.domain)
+            adapters.append(Adapter(inner=inner, plain=plain, node=reorder))
+    return tuple(adapters)
+
+
+def _packs(model: Model) -> bool:
+    # Packed weights are stored beside the plain ones. Products of one row gain little from them, so they are left
+    # out where they would make much of the file; products of many rows lose up to a factor of two without.
+    packed_bytes = 0
+    for node in model.nodes:
+        if node.op_type in _RECURRENT and node.weight_bytes:
+            return True
+        if node.op_type in _PRODUCTS and node.weight_bytes:
+            shape = model.tensors[node.outputs[0]].static_shape or (0,)
+            if prod(shape[:-1]) != 1:
+                return True
+            packed_bytes += node.weight_bytes
+    return packed_bytes <= _LARGEST_PACKED_SHARE * model.weight_bytes

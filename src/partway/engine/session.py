@@ -1,0 +1,79 @@
+"""What it takes to run a piece, whoever runs it.
+
+The `Session` protocol is all that client, server and profiling know of an inference runtime. `SlowSession`
+emulates a weaker machine. A fake lives in `partway.testing`.
+"""
+
+import threading
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+import numpy as np
+
+Clock = Callable[[], float]
+Sleep = Callable[[float], None]
+
+
+class Session(Protocol):
+    """A piece that is ready to run; safe to call from several threads."""
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Names of the tensors to feed."""
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Names of the tensors it computes."""
+
+    def run(self, feeds: Mapping[str, np.ndarray], outputs: tuple[str, ...] | None = None) -> dict[str, np.ndarray]:
+        """Compute outputs by name.
+
+        Args:
+            feeds: an array for every input.
+            outputs: which to return; all by default.
+
+        Raises:
+            BindingError: the feeds do not fit.
+            EngineError: the runtime failed.
+        """
+
+
+class SlowSession:
+    """Emulates a machine `factor` times slower: after each run it waits out the difference.
+
+    The result is the session's own; only its lateness is emulated, and whoever prints a time of it says so.
+    One thing runs at a time, as on a machine that is busy for all that while.
+
+    Args:
+        session: what really runs.
+        factor: how many times slower, at least 1.
+        clock: seconds, monotonic.
+        sleep: waits for seconds.
+    """
+
+    def __init__(self, session: Session, factor: float, *, clock: Clock, sleep: Sleep) -> None:
+        if not factor >= 1.0:
+            raise ValueError(f"a machine can be slowed by a factor of 1 or more, not {factor}")
+        self._session = session
+        self._factor = factor
+        self._clock = clock
+        self._sleep = sleep
+        self._busy = threading.Lock()
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Names of the tensors to feed."""
+        return self._session.inputs
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Names of the tensors it computes."""
+        return self._session.outputs
+
+    def run(self, feeds: Mapping[str, np.ndarray], outputs: tuple[str, ...] | None = None) -> dict[str, np.ndarray]:
+        """As the session's own, later."""
+        with self._busy:
+            start_s = self._clock()
+            results = self._session.run(feeds, outputs)
+            self._sleep((self._factor - 1.0) * (self._clock() - start_s))
+            return results
