@@ -15,4 +15,5 @@ __all__ = [
     "Session",
     "Sleep",
     "SlowSession",
+    "random_feeds",
 ]

@@ -12,6 +12,7 @@ import platform
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import quantiles
 from typing import ClassVar
 
@@ -214,7 +215,7 @@ def describe_machine(runtime: str, threads: int | None, *, emulated_slowdown: fl
 def _machine_busy_s() -> float:
     # Processor seconds spent by everybody since boot; 0 where the system does not say.
     try:
-        with open("/proc/stat", encoding="ascii") as file:
+        with Path("/proc/stat").open(encoding="ascii") as file:
             words = file.readline().split()
     except OSError:
         return 0.0

@@ -111,8 +111,8 @@ def check_model(
     }
     single = single_tensor_cuts(model)
     several = [cut for cut in prefix_cuts(model) if len(cut.crossing) > 1]
-    drawn = generator.choice(len(several), min(sample, len(several)), replace=False) if several else []
-    cuts = (*single, *(several[index] for index in sorted(drawn)), device_only(model))
+    drawn = sorted(generator.choice(len(several), min(sample, len(several)), replace=False)) if several else ()
+    cuts = (*single, *(several[index] for index in drawn), device_only(model))
     plain, optimised = PieceStore(model, runtime), PieceStore(model, runtime)
     optimised.want_candidates()
     optimised.promote()
