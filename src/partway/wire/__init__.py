@@ -1,0 +1,113 @@
+"""The wire: Open Inference Protocol (KServe V2) messages for gRPC, records on one side, bytes on the other.
+
+The client and the server meet here and nowhere else. No gRPC in this room: its functions are what gRPC is
+given as serialisers, or what a face calls on the bytes that it received.
+"""
+
+from partway.wire.costs import (
+    COSTS_MODEL,
+    MAX_CUTS,
+    CostAnswer,
+    CostQuery,
+    decode_cost_answer,
+    decode_cost_query,
+    encode_cost_answer,
+    encode_cost_query,
+)
+from partway.wire.datatypes import can_cross, datatype_of, dtype_of
+from partway.wire.descriptors import SERVICE, Method
+from partway.wire.load import ORCA_HEADER, Load, decode_load, encode_load, encode_orca
+from partway.wire.messages import decode_request, decode_response, encode_request, encode_response
+from partway.wire.metadata import (
+    decode_live,
+    decode_model_metadata,
+    decode_model_query,
+    decode_ready,
+    decode_server_metadata,
+    decode_server_query,
+    encode_live,
+    encode_model_metadata,
+    encode_model_query,
+    encode_ready,
+    encode_server_metadata,
+    encode_server_query,
+)
+from partway.wire.parameters import (
+    BINDING,
+    CRC32,
+    DIGEST,
+    LOAD_QUEUE_DELAY_US,
+    LOAD_QUEUE_US,
+    LOAD_SERVICE_US,
+    LOAD_SLOWDOWN_PERMILLE,
+    MODEL,
+)
+from partway.wire.records import (
+    DEFAULT_LIMITS,
+    InferRequest,
+    InferResponse,
+    Limits,
+    ModelMetadata,
+    ModelQuery,
+    Parameter,
+    ServerMetadata,
+    ServerQuery,
+    Tensor,
+    TensorMetadata,
+)
+
+__all__ = [
+    "BINDING",
+    "COSTS_MODEL",
+    "CRC32",
+    "DEFAULT_LIMITS",
+    "DIGEST",
+    "LOAD_QUEUE_DELAY_US",
+    "LOAD_QUEUE_US",
+    "LOAD_SERVICE_US",
+    "LOAD_SLOWDOWN_PERMILLE",
+    "MAX_CUTS",
+    "MODEL",
+    "ORCA_HEADER",
+    "SERVICE",
+    "CostAnswer",
+    "CostQuery",
+    "InferRequest",
+    "InferResponse",
+    "Limits",
+    "Load",
+    "Method",
+    "ModelMetadata",
+    "ModelQuery",
+    "Parameter",
+    "ServerMetadata",
+    "ServerQuery",
+    "Tensor",
+    "TensorMetadata",
+    "can_cross",
+    "datatype_of",
+    "decode_cost_answer",
+    "decode_cost_query",
+    "decode_live",
+    "decode_load",
+    "decode_model_metadata",
+    "decode_model_query",
+    "decode_ready",
+    "decode_request",
+    "decode_response",
+    "decode_server_metadata",
+    "decode_server_query",
+    "dtype_of",
+    "encode_cost_answer",
+    "encode_cost_query",
+    "encode_live",
+    "encode_load",
+    "encode_model_metadata",
+    "encode_model_query",
+    "encode_orca",
+    "encode_ready",
+    "encode_request",
+    "encode_response",
+    "encode_server_metadata",
+    "encode_server_query",
+]
