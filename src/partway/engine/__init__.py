@@ -1,7 +1,7 @@
 """Pieces of a graph in, sessions that run them out."""
 
 from partway.engine.feeds import random_feeds
-from partway.engine.ort import CPU, Level, OrtRuntime, OrtSession
+from partway.engine.ort import CPU, Level, NodeArg, OrtRuntime, OrtSession
 from partway.engine.pieces import PieceStore
 from partway.engine.session import Clock, Session, Sleep, SlowSession
 
@@ -9,6 +9,7 @@ __all__ = [
     "CPU",
     "Clock",
     "Level",
+    "NodeArg",
     "OrtRuntime",
     "OrtSession",
     "PieceStore",

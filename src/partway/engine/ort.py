@@ -9,6 +9,7 @@ import hashlib
 import platform
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
@@ -59,13 +60,30 @@ class Level(Enum):
     ALL = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeArg:
+    """An input or output as onnxruntime's own sessions describe it.
+
+    Attributes:
+        name: the tensor.
+        type: for instance `tensor(float)`.
+        shape: a length, a symbol or None for each dimension.
+    """
+
+    name: str
+    type: str
+    shape: tuple[int | str | None, ...]
+
+
 class OrtSession:
     """A session of ONNX Runtime behind the `Session` protocol."""
 
     def __init__(self, session: onnxruntime.InferenceSession) -> None:
         self._session = session
-        self.input_infos = tuple(_info(value) for value in session.get_inputs())
-        self.output_infos = tuple(_info(value) for value in session.get_outputs())
+        self.input_args = tuple(_arg(value) for value in session.get_inputs())
+        self.output_args = tuple(_arg(value) for value in session.get_outputs())
+        self.input_infos = tuple(_info(value) for value in self.input_args)
+        self.output_infos = tuple(_info(value) for value in self.output_args)
         self.inputs = tuple(tensor.name for tensor in self.input_infos)
         self.outputs = tuple(tensor.name for tensor in self.output_infos)
         # Arrays of types that numpy itself does not have go in and out by address.
@@ -74,11 +92,6 @@ class OrtSession:
             for tensor in (*self.input_infos, *self.output_infos)
             if tensor.dtype is not None and _is_extended(tensor.dtype)
         }
-
-    @property
-    def raw(self) -> onnxruntime.InferenceSession:
-        """The runtime's own object, for callers of its whole interface."""
-        return self._session
 
     def run(self, feeds: Mapping[str, np.ndarray], outputs: tuple[str, ...] | None = None) -> dict[str, np.ndarray]:
         """Compute outputs by name; see `Session.run`."""
@@ -243,9 +256,14 @@ def _save_to(options: onnxruntime.SessionOptions, target: Path, weights_name: st
     options.add_session_config_entry(f"{key}_min_size_in_bytes", _EXTERNAL_FROM_BYTES)
 
 
-def _info(value: onnxruntime.NodeArg) -> TensorInfo:
+def _arg(value: onnxruntime.NodeArg) -> NodeArg:
+    # Copied, since the runtime's own object would keep the whole session alive.
     shape = tuple(length if isinstance(length, int | str) else None for length in value.shape or ())
-    return TensorInfo(name=value.name, dtype=_DTYPES.get(value.type), shape=shape)
+    return NodeArg(name=value.name, type=value.type, shape=shape)
+
+
+def _info(value: NodeArg) -> TensorInfo:
+    return TensorInfo(name=value.name, dtype=_DTYPES.get(value.type), shape=value.shape)
 
 
 def _is_extended(dtype: np.dtype) -> bool:

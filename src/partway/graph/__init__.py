@@ -1,6 +1,6 @@
 """ONNX files in, canonical graphs, legal cuts and sliced pieces out."""
 
-from partway.graph.binding import Binding, BoundValue
+from partway.graph.binding import Binding, BoundValue, match_value
 from partway.graph.cache import Cache, Entry
 from partway.graph.canonical import GraphRuntime, canonicalise
 from partway.graph.cuts import (
@@ -39,6 +39,7 @@ __all__ = [
     "cut_at",
     "device_only",
     "dtype_name",
+    "match_value",
     "prefix_cuts",
     "server_only",
     "single_tensor_cuts",

@@ -135,7 +135,7 @@ def bind_inputs(
     for name in (*shapes, *values):
         if name not in known:
             raise BindingError(f"the model has no input {name!r}; its inputs are {', '.join(known) or 'none'}")
-    constants = {name: _match_value(known[name], value) for name, value in values.items()}
+    constants = {name: match_value(known[name], value) for name, value in values.items()}
     fed = [t for t in inputs if t.name not in constants and (t.name not in optional or t.name in shapes)]
     symbols: dict[str, int] = {}
     for tensor in fed:
@@ -171,7 +171,12 @@ def _decode_value(name: str, value: _EncodedValue) -> np.ndarray:
     return np.frombuffer(base64.b64decode(value.content, validate=True), dtype=dtype).reshape(value.shape)
 
 
-def _match_value(tensor: TensorInfo, value: np.ndarray) -> np.ndarray:
+def match_value(tensor: TensorInfo, value: np.ndarray) -> np.ndarray:
+    """A constant as the input wants it: in its element type, one element reshaped to its rank.
+
+    Raises:
+        BindingError: the input is not numeric, or cannot hold the value exactly.
+    """
     if tensor.dtype is None or tensor.dtype == np.dtype(object):
         raise BindingError(f"input {tensor.name!r} is {tensor.describe()}; only numbers can be bound by value")
     with np.errstate(all="ignore"):

@@ -88,8 +88,14 @@ def read_value(value: ir.Value) -> TensorInfo:
         dtype = dtype_of(value.dtype)
     shape: tuple[int | str | None, ...] | None = None
     if value.shape is not None:
-        shape = tuple(length if isinstance(length, int) else length.value for length in value.shape)
+        shape = tuple(_length(length) for length in value.shape)
     return TensorInfo(name=value.name or "", dtype=dtype, shape=shape)
+
+
+def _length(declared: int | ir.SymbolicDim) -> int | str | None:
+    if isinstance(declared, int):
+        return declared if declared >= 0 else None  # some exporters write an open dimension as -1
+    return declared.value
 
 
 def dtype_of(element_type: ir.DataType) -> np.dtype | None:

@@ -1,0 +1,229 @@
+"""What a session learns behind its requests, on one thread of its own.
+
+    open the source (identity) > per binding: canonical graph, optimised pieces, time the whole > ask the server
+    what its tails take > time the heads, one at a time, while no request runs > ask again every second
+
+Input: feeds, as examples of what is asked. Output: `BoundModel`s with costs. A request never waits for it.
+"""
+
+import logging
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from partway.client.bound import BoundModel
+from partway.client.remote import Remote
+from partway.engine import Clock, OrtRuntime, PieceStore, Session
+from partway.errors import PartwayError
+from partway.graph import Cache, Cut, Source, canonicalise, whole
+from partway.profiling import Effort, time_session
+
+logger = logging.getLogger(__name__)
+
+Key = tuple[tuple[str, tuple[int, ...]], ...]
+
+_MOST_BINDINGS = 8
+_REFRESH_S = 1.0  # while requests come: one small question a second, for load, tails and round trip
+_POLL_S = 0.02
+_IDLE_WAIT_S = 1.0  # a device that is never idle is measured busy, which is how it will be used
+_QUICK = Effort(warm_ups=1, least_runs=3, most_runs=5, budget_s=0.2)
+
+
+def key_of(feeds: Mapping[str, np.ndarray]) -> Key:
+    """What identifies the binding of some feeds: the shape of each."""
+    return tuple(sorted((name, array.shape) for name, array in feeds.items()))
+
+
+class Traffic:
+    """Counts the requests that run now, so that measuring can stay out of their way."""
+
+    def __init__(self) -> None:
+        self._running = 0
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def request(self) -> Iterator[None]:
+        """Spans one request."""
+        with self._changed:
+            self._running += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._running -= 1
+                self._changed.notify_all()
+
+    def wait_idle(self, timeout_s: float) -> bool:
+        """Wait until no request runs; whether that came about in time."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self._running == 0, timeout_s)
+
+
+class Learner:
+    """Prepares bindings and learns their costs in the background.
+
+    Args:
+        path: the model file.
+        values: inputs held constant.
+        runtime: runs pieces.
+        remote: the server.
+        cache: where canonical graphs lie.
+        emulate: wraps sessions, to emulate a slower device.
+        traffic: says when the device is idle.
+        on_bound: told of the source once its first binding is ready.
+        clock: seconds, monotonic.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        values: Mapping[str, np.ndarray],
+        runtime: OrtRuntime,
+        remote: Remote,
+        cache: Cache,
+        emulate: Callable[[Session], Session],
+        traffic: Traffic,
+        on_bound: Callable[[Source], None],
+        clock: Clock = time.monotonic,
+    ) -> None:
+        self._path = path
+        self._values = values
+        self._runtime = runtime
+        self._remote = remote
+        self._cache = cache
+        self._emulate = emulate
+        self._traffic = traffic
+        self._on_bound = on_bound
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._bound: OrderedDict[Key, BoundModel | None] = OrderedDict()
+        self._why_not: dict[Key, str] = {}
+        self._next_refresh_s = 0.0
+        self._refreshing = False
+        self._stopped = threading.Event()
+        self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="partway-learner")
+        self._source = self._submit(self._open_source)
+
+    def bound(self, feeds: Mapping[str, np.ndarray]) -> BoundModel | None:
+        """The model under the binding of these feeds, once it is ready; the first call starts its preparation."""
+        key = key_of(feeds)
+        with self._lock:
+            if key in self._bound:
+                self._bound.move_to_end(key)
+                return self._bound[key]
+            self._bound[key] = None
+            while len(self._bound) > _MOST_BINDINGS:
+                forgotten, _ = self._bound.popitem(last=False)
+                self._why_not.pop(forgotten, None)
+        self._submit(partial(self._prepare, key, dict(feeds)))
+        return None
+
+    def why_not(self, feeds: Mapping[str, np.ndarray]) -> str:
+        """Why there is no bound model for these feeds, in a sentence."""
+        return self._why_not.get(key_of(feeds), "its cuts are still being prepared")
+
+    def nudge(self, bound: BoundModel) -> None:
+        """A request was answered: ask the server for news if the last ones are old."""
+        with self._lock:
+            now_s = self._clock()
+            if self._refreshing or now_s < self._next_refresh_s or not self._remote.usable:
+                return
+            self._refreshing = True
+            self._next_refresh_s = now_s + _REFRESH_S
+        self._submit(partial(self._refresh, bound))
+
+    def wait(self, feeds: Mapping[str, np.ndarray], timeout_s: float) -> bool:
+        """Wait until all costs for these feeds are known; whether they are."""
+        deadline_s = self._clock() + timeout_s
+        while (left_s := deadline_s - self._clock()) > 0 and not self._stopped.is_set():
+            bound = self.bound(feeds)
+            if bound is None and key_of(feeds) in self._why_not:
+                return False
+            if bound is not None and bound.complete:
+                return True
+            if bound is not None and not bound.unmeasured():
+                _settle(self._submit(partial(self._refresh, bound)), left_s)
+            else:
+                _settle(self._submit(lambda: None), left_s)  # whatever was begun before is done then
+            self._stopped.wait(_POLL_S)
+        return False
+
+    def close(self) -> None:
+        """Stop; work that has begun is finished first."""
+        with self._lock:
+            self._stopped.set()
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def _submit(self, work: Callable[[], object]) -> Future[object] | None:
+        with self._lock:
+            if self._stopped.is_set():
+                return None
+            return self._pool.submit(self._guard, work)
+
+    def _guard(self, work: Callable[[], object]) -> object:
+        try:
+            return work()
+        except PartwayError as error:
+            logger.warning("background_work_failed reason=%s", error)
+            return None
+        except Exception:
+            logger.exception("background_work_broke")
+            raise
+
+    def _open_source(self) -> Source:
+        return Source.open(self._path, cache=self._cache)
+
+    def _prepare(self, key: Key, feeds: dict[str, np.ndarray]) -> None:
+        try:
+            source = Source.open(self._path, cache=self._cache)
+            binding = source.bind_feeds(feeds, self._values)
+            model = canonicalise(source, binding, self._runtime, cache=self._cache)
+            store = PieceStore(model, self._runtime)
+            store.want_candidates()
+            store.promote()
+            session = self._emulate(store.session(whole(model)))
+            self._traffic.wait_idle(_IDLE_WAIT_S)
+            timing = time_session(session, feeds, effort=_QUICK)
+        except PartwayError as error:
+            self._why_not[key] = f"its cuts cannot be prepared: {error}"
+            raise
+        bound = BoundModel(model, store, emulate=self._emulate, whole_s=timing.median_s)
+        with self._lock:
+            self._bound[key] = bound
+        self._on_bound(source)
+        logger.info("binding_ready digest=%s whole_s=%.4f cuts=%d", source.digest, timing.median_s, len(bound.cuts))
+        for cut in bound.unmeasured():
+            self._submit(partial(self._measure, bound, cut, feeds))
+        self._refresh(bound)
+
+    def _measure(self, bound: BoundModel, cut: Cut, feeds: Mapping[str, np.ndarray]) -> None:
+        if cut.head is None:
+            return
+        session = bound.session(cut.head)
+        self._traffic.wait_idle(_IDLE_WAIT_S)
+        timing = time_session(session, {name: feeds[name] for name in cut.head.inputs}, effort=_QUICK)
+        bound.learn_head(cut, timing.median_s)
+
+    def _refresh(self, bound: BoundModel) -> None:
+        try:
+            if self._remote.usable:
+                bound.learn_tails(self._remote.ask_costs(bound).server_s)
+        finally:
+            with self._lock:
+                self._refreshing = False
+
+
+def _settle(future: Future[object] | None, timeout_s: float) -> None:
+    if future is not None:
+        try:
+            future.exception(timeout_s)
+        except TimeoutError:
+            return

@@ -1,0 +1,122 @@
+"""What the client has seen of the world: link, server load, its own speed, whether the server answers.
+
+Input: one observation per transfer, answer and head. Output: the `Conditions` of the next decision.
+Safe to call from several threads; clocks are handed in.
+"""
+
+import logging
+import math
+import threading
+
+import numpy as np
+
+from partway.engine import Clock
+from partway.link import Link, LinkEstimate, LinkEstimator, Transfer
+from partway.planning import Conditions
+from partway.wire import Load
+
+logger = logging.getLogger(__name__)
+
+_LOAD_LASTS_S = 5.0  # an older report says nothing of a queue that moves in milliseconds
+_DEVICE_GAIN = 0.2
+_DEVICE_BOUND = math.log(8.0)  # a device eight times off its measurement is measured wrongly
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.25, 30.0
+
+
+class Observer:
+    """Learns from what happens and says what to expect.
+
+    Args:
+        prior: the link to believe in before anything was sent.
+        clock: seconds, monotonic.
+        generator: jitters the pauses after failures, so that many clients do not return at once.
+    """
+
+    def __init__(self, *, prior: Link, clock: Clock, generator: np.random.Generator) -> None:
+        self._clock = clock
+        self._generator = generator
+        self._estimator = LinkEstimator(prior)
+        self._load: tuple[float, Load] | None = None
+        self._device_log = 0.0
+        self._failures = 0
+        self._closed_until_s = -math.inf
+        self._lock = threading.Lock()
+
+    @property
+    def reachable(self) -> bool:
+        """Whether it is worth asking the server now: it answered last, or the pause since it did not is over."""
+        return self._clock() >= self._closed_until_s
+
+    @property
+    def link(self) -> LinkEstimate:
+        """The link as it is believed to be now."""
+        with self._lock:
+            return self._estimator.estimate(self._clock())
+
+    def conditions(self) -> Conditions:
+        """What to expect of a request that is decided now."""
+        with self._lock:
+            now_s = self._clock()
+            link = self._estimator.estimate(now_s).link
+            queue_delay_s, slowdown = 0.0, 1.0
+            if self._load is not None and now_s - self._load[0] <= _LOAD_LASTS_S:
+                queue_delay_s, slowdown = self._load[1].queue_delay_s, self._load[1].slowdown
+            return Conditions(
+                uplink_bytes_per_s=link.uplink_bytes_per_s,
+                downlink_bytes_per_s=link.downlink_bytes_per_s,
+                rtt_s=link.rtt_s,
+                queue_delay_s=queue_delay_s,
+                slowdown=slowdown,
+                device_factor=math.exp(self._device_log),
+            )
+
+    def saw_answer(self, *, up_bytes: int, down_bytes: int, network_s: float, load: Load | None) -> None:
+        """An answer came.
+
+        Args:
+            up_bytes: length of the request.
+            down_bytes: length of the answer.
+            network_s: round trip less the server's residence.
+            load: the server's report.
+        """
+        with self._lock:
+            now_s = self._clock()
+            self._failures, self._closed_until_s = 0, -math.inf
+            self._estimator.observe(Transfer(at_s=now_s, up_bytes=up_bytes, down_bytes=down_bytes, network_s=network_s))
+            if load is not None:
+                self._load = now_s, load
+
+    def saw_silence(self, *, up_bytes: int, waited_s: float, timed_out: bool) -> None:
+        """No answer came.
+
+        A server that is gone is left alone for a while, longer each time. A transfer that took too long says
+        that the link is at most so fast, and is learnt from as if it had just arrived.
+
+        Args:
+            up_bytes: length of the request.
+            waited_s: how long until the client gave up.
+            timed_out: whether time ran out, rather than the connection.
+        """
+        with self._lock:
+            now_s = self._clock()
+            if timed_out:
+                self._estimator.observe(Transfer(at_s=now_s, up_bytes=up_bytes, down_bytes=0, network_s=waited_s))
+            pause_s = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2.0 ** min(self._failures, 16))
+            pause_s *= self._generator.uniform(0.5, 1.0)
+            self._failures += 1
+            self._closed_until_s = now_s + pause_s
+            logger.warning("server_silent failures=%d timed_out=%s pause_s=%.2f", self._failures, timed_out, pause_s)
+
+    def saw_head(self, *, expected_s: float, took_s: float) -> None:
+        """A head ran on the device: slow and bounded correction of what it is expected to take.
+
+        Args:
+            expected_s: the table's seconds, uncorrected.
+            took_s: what it took.
+        """
+        if expected_s <= 0.0 or took_s <= 0.0:
+            return
+        with self._lock:
+            step = math.log(took_s / expected_s) - self._device_log
+            moved = self._device_log + _DEVICE_GAIN * step
+            self._device_log = min(_DEVICE_BOUND, max(-_DEVICE_BOUND, moved))

@@ -1,0 +1,265 @@
+"""`InferenceSession`: onnxruntime's, with the choice of where each request runs.
+
+    run ── decide ── head here ── crossing tensors ──> server ── outputs
+              │                        │ no answer, refused, damaged
+              └─ whole model here      └─> tail here, from the tensors at hand
+
+The constructor makes a plain session of the whole model, which answers from the first request on; everything
+else is learnt behind it. Decided anew for every request. Safe to call from several threads.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+
+from partway.client.bound import BoundModel, Choices
+from partway.client.learner import Key, Learner, Traffic, key_of
+from partway.client.observer import Observer
+from partway.client.remote import Remote
+from partway.client.request import Request
+from partway.client.result import Result
+from partway.client.transport import Transport, connect
+from partway.engine import CPU, NodeArg, OrtRuntime, OrtSession, Session, SlowSession
+from partway.errors import InputError, ServerError, WireError
+from partway.graph import Cache, Source, match_value
+from partway.link import NAMED_LINKS, Link, LinkEstimate
+from partway.planning import Conditions, Decision, decide
+
+logger = logging.getLogger(__name__)
+
+_SWITCH_GAIN = 0.03  # estimates flicker by a few per cent; switching for less would only warm pieces in turn
+_PATIENCE = 4.0  # an answer that takes so many times longer than expected is not waited for
+_LEAST_PATIENCE_S = 0.5
+
+
+class InferenceSession:
+    """Runs an ONNX model, each request wherever it is expected to be answered first.
+
+    Args:
+        path_or_model: the ONNX file.
+        server: `grpc://host:port` of a `partway serve`; None to stay on the device.
+        model_name: the model's name there; by default the file's stem.
+        bind: inputs held constant, by name; they need not be fed.
+        threads: threads within an operator; None for all cores.
+        providers: execution providers of ONNX Runtime on this device.
+        timeout_s: the longest that a request waits for the server before it finishes alone, above 0.
+        prior_link: what to expect of the network before anything was sent.
+        device_slowdown: emulates a device so many times slower; answers are the same, times are labelled.
+        cache: where canonical graphs lie; by default the one of `PARTWAY_CACHE`.
+        transport: carries the requests instead of a connection to `server`.
+
+    Raises:
+        ModelError: the file cannot be loaded.
+        InputError: no such provider, a bad address or a bad number.
+    """
+
+    def __init__(
+        self,
+        path_or_model: str | Path,
+        *,
+        server: str | None = None,
+        model_name: str | None = None,
+        bind: Mapping[str, np.ndarray | float] | None = None,
+        threads: int | None = None,
+        providers: tuple[str, ...] = (CPU,),
+        timeout_s: float = 10.0,
+        prior_link: Link = NAMED_LINKS["lte"],
+        device_slowdown: float = 1.0,
+        cache: Cache | None = None,
+        transport: Transport | None = None,
+    ) -> None:
+        if not timeout_s > 0.0:
+            raise InputError(f"timeout_s is {timeout_s}; it must be above 0, for instance 10")
+        if not device_slowdown >= 1.0:
+            raise InputError(f"device_slowdown is {device_slowdown}; a device can be slowed by a factor of 1 or more")
+        if transport is None and server is not None:
+            transport = connect(server, clock=time.perf_counter)
+        self._path = Path(path_or_model)
+        self._runtime = OrtRuntime(threads=threads, providers=providers)
+        self._slowdown = device_slowdown
+        self._lock = threading.Lock()
+        self._whole: OrtSession | None = self._runtime.open(self._path)
+        self._inputs, self._outputs = self._whole.input_args, self._whole.output_args
+        self._values = _match_values(self._whole, bind or {})
+        self._traffic = Traffic()
+        self._observer = Observer(prior=prior_link, clock=time.monotonic, generator=np.random.default_rng())
+        self._chosen: dict[Key, tuple[str, ...]] = {}
+        self._remote: Remote | None = None
+        self._learner: Learner | None = None
+        self._closed = False
+        if transport is not None:
+            self._remote = Remote(
+                transport,
+                self._observer,
+                model_name=model_name or self._path.stem,
+                timeout_s=timeout_s,
+                clock=time.monotonic,
+            )
+            self._learner = Learner(
+                self._path,
+                values=self._values,
+                runtime=self._runtime,
+                remote=self._remote,
+                cache=cache or Cache.default(),
+                emulate=self._emulate,
+                traffic=self._traffic,
+                on_bound=self._release_whole,
+            )
+
+    def get_inputs(self) -> list[NodeArg]:
+        """The inputs to feed, each with `name`, `type` and `shape`; those held constant are left out."""
+        return [value for value in self._inputs if value.name not in self._values]
+
+    def get_outputs(self) -> list[NodeArg]:
+        """The outputs, each with `name`, `type` and `shape`."""
+        return list(self._outputs)
+
+    def get_providers(self) -> list[str]:
+        """The execution providers of this device."""
+        return list(self._runtime.providers)
+
+    @property
+    def link(self) -> LinkEstimate:
+        """The network as the session believes it to be now."""
+        return self._observer.link
+
+    def run(self, output_names: Sequence[str] | None, input_feed: Mapping[str, np.ndarray]) -> list[np.ndarray]:
+        """The model's outputs, as `onnxruntime.InferenceSession.run` gives them.
+
+        Args:
+            output_names: which outputs, in which order; None for all.
+            input_feed: an array for every input; shapes may differ from request to request.
+
+        Raises:
+            BindingError: a feed is missing, unknown, or does not fit.
+            EngineError: the model fails on this input.
+        """
+        return list(self.run_detailed(output_names, input_feed).outputs)
+
+    def run_detailed(self, output_names: Sequence[str] | None, input_feed: Mapping[str, np.ndarray]) -> Result:
+        """As `run`, with where the request was cut, what it sent, where its seconds went, and why.
+
+        Raises:
+            BindingError: a feed is missing, unknown, or does not fit.
+            EngineError: the model fails on this input.
+        """
+        if self._closed:
+            raise InputError("the session is closed; make a new one")
+        names = self._output_names(output_names)
+        feeds = {name: np.asarray(array) for name, array in input_feed.items()}
+        with self._traffic.request():
+            request = Request(names=names, feeds=feeds, observer=self._observer, slowdown=self._slowdown)
+            bound = self._learner.bound(feeds) if self._learner is not None else None
+            if bound is None or self._remote is None or self._learner is None:
+                why = "no server was given" if self._learner is None else self._learner.why_not(feeds)
+                request.reason = f"the device alone, since {why}"
+                return request.run_whole(self._whole_session(), self._values)
+            result = self._answer(request, bound, self._remote)
+        self._learner.nudge(bound)
+        return result
+
+    def wait_until_ready(self, input_feed: Mapping[str, np.ndarray], timeout_s: float = 60.0) -> bool:
+        """Wait until costs for feeds of these shapes are known on both sides. Requests need not wait for it.
+
+        Args:
+            input_feed: feeds whose shapes matter.
+            timeout_s: the longest to wait.
+
+        Returns:
+            Whether they are known; False when time ran out or there is nothing to offload to.
+        """
+        feeds = {name: np.asarray(array) for name, array in input_feed.items()}
+        return self._learner is not None and self._learner.wait(feeds, timeout_s)
+
+    def close(self) -> None:
+        """Stop background work and let the connection go. Repeated calls do nothing."""
+        self._closed = True
+        if self._learner is not None:
+            self._learner.close()
+        if self._remote is not None:
+            self._remote.close()
+
+    def __enter__(self) -> "InferenceSession":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _answer(self, request: Request, bound: BoundModel, remote: Remote) -> Result:
+        choices = bound.choices
+        conditions = self._observer.conditions()
+        decision = self._decide(request, choices, conditions)
+        cut, cost = choices.cuts[decision.index], choices.table.costs[decision.index]
+        request.decided(decision)
+        wanted = tuple(name for name in request.names if cut.tail is not None and name in cut.tail.outputs)
+        if cut.tail is not None and not remote.usable:
+            request.reason = f"the device alone, since {remote.why_not}"
+        if cut.tail is None or not wanted or not remote.usable:
+            return request.run_alone(bound, choices.table.costs[-1])
+        request.run_head(bound, cut, cost)
+        crossing = {name: request.known[name] for name in cut.crossing}
+        remaining_s = max(0.0, decision.latency_s - request.elapsed_s())
+        try:
+            exchange = remote.infer(
+                bound.model,
+                bound.binding,
+                crossing,
+                wanted,
+                patience_s=max(_LEAST_PATIENCE_S, _PATIENCE * remaining_s),
+            )
+        except (ServerError, WireError) as error:
+            logger.warning("finished_alone cut=%s reason=%s", "+".join(cut.crossing), error)
+            request.reason = f"finished alone: {error}"
+            request.known |= bound.run(cut.tail, request.known, wanted)
+            return request.result(cut, fell_back=True)
+        request.known |= exchange.outputs
+        return request.result(cut, exchange, conditions=conditions)
+
+    def _decide(self, request: Request, choices: Choices, conditions: Conditions) -> Decision:
+        key = key_of(request.feeds)
+        last = self._chosen.get(key)
+        current = next((row for row, cut in enumerate(choices.cuts) if cut.crossing == last), None)
+        decision = decide(choices.table, conditions, current=current, switch_gain=_SWITCH_GAIN)
+        self._chosen[key] = decision.crossing
+        return decision
+
+    def _whole_session(self) -> Session:
+        with self._lock:
+            if self._whole is None:
+                self._whole = self._runtime.open(self._path)
+            return self._emulate(self._whole)
+
+    def _release_whole(self, source: Source) -> None:
+        # From here on pieces answer; the plain session is needed again only where shapes may still vary.
+        if not source.optional_inputs and all(tensor.static_shape is not None for tensor in source.inputs):
+            with self._lock:
+                self._whole = None
+
+    def _emulate(self, session: Session) -> Session:
+        if self._slowdown == 1.0:
+            return session
+        return SlowSession(session, self._slowdown, clock=time.perf_counter, sleep=time.sleep)
+
+    def _output_names(self, output_names: Sequence[str] | None) -> tuple[str, ...]:
+        known = tuple(value.name for value in self._outputs)
+        if output_names is None:
+            return known
+        for name in output_names:
+            if name not in known:
+                raise InputError(f"the model has no output {name!r}; its outputs are {', '.join(known)}")
+        return tuple(output_names)
+
+
+def _match_values(whole: OrtSession, bind: Mapping[str, np.ndarray | float]) -> dict[str, np.ndarray]:
+    known = {tensor.name: tensor for tensor in whole.input_infos}
+    for name in bind:
+        if name not in known:
+            raise InputError(f"the model has no input {name!r} to bind; its inputs are {', '.join(known)}")
+    return {name: match_value(known[name], np.asarray(value)) for name, value in bind.items()}
