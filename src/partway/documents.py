@@ -45,9 +45,7 @@ def encode_document(document: Document) -> bytes:
     return msgspec.json.format(msgspec.json.encode(stamped), indent=2) + b"\n"
 
 
-def decode_document(
-    text: bytes, expected: type[DocumentType], *, where: str = "the document"
-) -> DocumentType:
+def decode_document(text: bytes, expected: type[DocumentType], *, where: str = "the document") -> DocumentType:
     """The document that `text` holds.
 
     Args:
@@ -65,9 +63,7 @@ def decode_document(
             f"{where} is not a Partway document ({error}); expected JSON with 'kind' and 'version'"
         ) from error
     if header.kind != expected.kind:
-        raise DocumentError(
-            f"{where} is a {header.kind!r} document; a {expected.kind!r} document was expected"
-        )
+        raise DocumentError(f"{where} is a {header.kind!r} document; a {expected.kind!r} document was expected")
     if header.version != expected.version:
         raise DocumentError(
             f"{where} has version {header.version} of {header.kind!r}; this release reads version "

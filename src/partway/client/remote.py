@@ -170,7 +170,8 @@ def _check_outputs(model: Model, wanted: Sequence[str], arrays: Mapping[str, np.
         raise WireError(f"the server answered with {sorted(arrays)}; {sorted(wanted)} were asked for")
     for name in wanted:
         # Not the shape: authors declare wrong ones, and the checksum vouches for the rest.
-        if arrays[name].dtype != model.tensors[name].dtype:
+        expected = model.tensors[name]
+        if arrays[name].dtype != expected.dtype:
             raise WireError(
-                f"the server answered {name!r} in {arrays[name].dtype}; the model gives {model.tensors[name].describe()}"
+                f"the server answered {name!r} in {arrays[name].dtype}; the model gives {expected.describe()}"
             )
