@@ -13,12 +13,14 @@ from tests.models import chain_model, diamond_model, dynamic_model, if_model, mu
 
 import partway
 from partway.errors import BindingError, InputError, ModelError, ServerRefused, ServerUnavailable, WireError
+from partway.link import Link
 from partway.wire import COSTS_MODEL, InferRequest
 
 Feeds = dict[str, np.ndarray]
 
 # An emulated device this slow offloads whatever the link allows.
-SLOW = 200.0
+SLOW = 20.0
+FAST_LINK = Link(uplink_bytes_per_s=1e9, downlink_bytes_per_s=1e9, rtt_s=0.0)
 
 
 def void(_value: object) -> None:
@@ -41,7 +43,7 @@ def ready(chain: Path) -> Iterator[tuple[partway.InferenceSession, LoopbackServe
     """A session that offloads over a fast link, all costs known."""
     server = LoopbackServer(chain)
     feeds = random_feeds(chain)
-    with partway.InferenceSession(chain, transport=server, device_slowdown=SLOW) as session:
+    with partway.InferenceSession(chain, transport=server, device_slowdown=SLOW, prior_link=FAST_LINK) as session:
         assert session.wait_until_ready(feeds)
         yield session, server, feeds
 
@@ -99,7 +101,7 @@ def test_answers_are_the_models_own_on_every_link(
     path = build(tmp_path)
     feeds = random_feeds(path)
     server = LoopbackServer(path, uplink_bytes_per_s=uplink_bytes_per_s)
-    with partway.InferenceSession(path, transport=server, device_slowdown=SLOW) as session:
+    with partway.InferenceSession(path, transport=server, device_slowdown=SLOW, prior_link=FAST_LINK) as session:
         session.wait_until_ready(feeds)
         for _ in range(5):
             outputs = dict(zip((o.name for o in session.get_outputs()), session.run(None, feeds), strict=True))
@@ -108,7 +110,9 @@ def test_answers_are_the_models_own_on_every_link(
 
 def test_a_new_shape_just_works(tmp_path: Path) -> None:
     path = dynamic_model(tmp_path)
-    with partway.InferenceSession(path, transport=LoopbackServer(path), device_slowdown=SLOW) as session:
+    with partway.InferenceSession(
+        path, transport=LoopbackServer(path), device_slowdown=SLOW, prior_link=FAST_LINK
+    ) as session:
         for size in (8, 12, 8, 16):
             feeds = random_feeds(path, {"image": (1, 3, size, size)})
             for _ in range(2):
@@ -122,7 +126,9 @@ def test_only_the_wanted_outputs_come_in_the_wanted_order(tmp_path: Path) -> Non
     path = multi_io_model(tmp_path)
     feeds = random_feeds(path)
     names = list(run_whole(path, feeds))
-    with partway.InferenceSession(path, transport=LoopbackServer(path), device_slowdown=SLOW) as session:
+    with partway.InferenceSession(
+        path, transport=LoopbackServer(path), device_slowdown=SLOW, prior_link=FAST_LINK
+    ) as session:
         session.wait_until_ready(feeds)
         for wanted in ([names[-1]], [names[-1], names[0]], names):
             outputs = session.run(wanted, feeds)
@@ -187,7 +193,7 @@ def test_a_server_that_knows_no_costs_yet_is_not_offloaded_to(chain: Path) -> No
     server = LoopbackServer(chain)
     server.tail_s = None
     feeds = random_feeds(chain)
-    with partway.InferenceSession(chain, transport=server, device_slowdown=SLOW) as session:
+    with partway.InferenceSession(chain, transport=server, device_slowdown=SLOW, prior_link=FAST_LINK) as session:
         assert not session.wait_until_ready(feeds, timeout_s=1.0)
         assert not session.run_detailed(None, feeds).offloaded
     assert not server.inferred
@@ -208,7 +214,7 @@ def test_many_threads_share_a_session(chain: Path) -> None:
     server = LoopbackServer(chain)
     requests = [random_feeds(chain, seed=seed) for seed in range(32)]
     with (
-        partway.InferenceSession(chain, transport=server, device_slowdown=5.0) as session,
+        partway.InferenceSession(chain, transport=server, device_slowdown=5.0, prior_link=FAST_LINK) as session,
         ThreadPoolExecutor(8) as pool,
     ):
         for round_ in range(2):

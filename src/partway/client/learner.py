@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from partway.client.bound import BoundModel
+from partway.client.observer import Observer
 from partway.client.remote import Remote
 from partway.engine import Clock, OrtRuntime, PieceStore, Session
 from partway.errors import PartwayError
@@ -74,6 +75,7 @@ class Learner:
         values: inputs held constant.
         runtime: runs pieces.
         remote: the server.
+        observer: says when the link should be probed.
         cache: where canonical graphs lie.
         emulate: wraps sessions, to emulate a slower device.
         traffic: says when the device is idle.
@@ -88,6 +90,7 @@ class Learner:
         values: Mapping[str, np.ndarray],
         runtime: OrtRuntime,
         remote: Remote,
+        observer: Observer,
         cache: Cache,
         emulate: Callable[[Session], Session],
         traffic: Traffic,
@@ -98,6 +101,7 @@ class Learner:
         self._values = values
         self._runtime = runtime
         self._remote = remote
+        self._observer = observer
         self._cache = cache
         self._emulate = emulate
         self._traffic = traffic
@@ -203,6 +207,7 @@ class Learner:
         for cut in bound.unmeasured():
             self._submit(partial(self._measure, bound, cut, feeds))
         self._refresh(bound)
+        self._refresh(bound)  # the first told the round trip, the second can tell the rate
 
     def _measure(self, bound: BoundModel, cut: Cut, feeds: Mapping[str, np.ndarray]) -> None:
         if cut.head is None:
@@ -215,7 +220,8 @@ class Learner:
     def _refresh(self, bound: BoundModel) -> None:
         try:
             if self._remote.usable:
-                bound.learn_tails(self._remote.ask_costs(bound).server_s)
+                padding_bytes = self._observer.probe_bytes()
+                bound.learn_tails(self._remote.ask_costs(bound, padding_bytes=padding_bytes).server_s)
         finally:
             with self._lock:
                 self._refreshing = False

@@ -20,6 +20,7 @@ logger = logging.getLogger(__name__)
 _LOAD_LASTS_S = 5.0  # an older report says nothing of a queue that moves in milliseconds
 _DEVICE_GAIN = 0.2
 _DEVICE_BOUND = math.log(8.0)  # a device eight times off its measurement is measured wrongly
+_PROBE_S, _SMALLEST_PROBE_BYTES, _LARGEST_PROBE_BYTES = 0.1, 8_192, 262_144
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.25, 30.0
 
 
@@ -52,6 +53,18 @@ class Observer:
         """The link as it is believed to be now."""
         with self._lock:
             return self._estimator.estimate(self._clock())
+
+    def probe_bytes(self) -> int:
+        """How many bytes to send along with the next question, to learn the uplink; 0 when it is known or comes first.
+
+        A device that never offloads would otherwise never learn that it should: a tenth of a second's worth
+        as far as the rate is known, and nothing for as long as real transfers tell.
+        """
+        estimate = self.link
+        if estimate.uplink_observed or not estimate.rtt_observed:
+            return 0
+        wanted = _PROBE_S * estimate.link.uplink_bytes_per_s
+        return int(min(_LARGEST_PROBE_BYTES, max(_SMALLEST_PROBE_BYTES, wanted)))
 
     def conditions(self) -> Conditions:
         """What to expect of a request that is decided now."""

@@ -120,8 +120,12 @@ class Remote:
             server_s=server_s,
         )
 
-    def ask_costs(self, bound: BoundModel) -> CostAnswer:
-        """What the tails of a model's candidate cuts take there; measures the round trip and reads the load too.
+    def ask_costs(self, bound: BoundModel, *, padding_bytes: int = 0) -> CostAnswer:
+        """What the tails of a model's candidate cuts take there; reads the load and measures the link too.
+
+        Args:
+            bound: the model.
+            padding_bytes: bytes to send along, to learn how fast they travel.
 
         Raises:
             ServerError: no answer, or a refusal.
@@ -132,6 +136,7 @@ class Remote:
             digest=bound.model.source_digest,
             binding=bound.binding,
             cuts=tuple(cut.crossing for cut in bound.offloaded),
+            padding_bytes=padding_bytes,
         )
         answer, _ = self._ask(encode_cost_query(query), min(_ASK_S, self._timeout_s))
         return decode_cost_answer(answer.response, cuts=len(query.cuts))

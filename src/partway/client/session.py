@@ -105,6 +105,7 @@ class InferenceSession:
                 values=self._values,
                 runtime=self._runtime,
                 remote=self._remote,
+                observer=self._observer,
                 cache=cache or Cache.default(),
                 emulate=self._emulate,
                 traffic=self._traffic,

@@ -6,6 +6,7 @@ knows nothing of it says that it has no such model. The client asks, the server 
 
     request   parameters partway.model, partway.digest, partway.binding
               cuts      BYTES [n]   each a JSON list of crossing tensors, for instance ["conv1", "skip"]
+              padding   UINT8 [m]   optional: bytes that mean nothing, sent to learn how fast they travel
     response  server_s  FP64  [n]   seconds; NaN where not known yet
               measured  BOOL  [n]   true where the server timed it itself, false where it predicts
 """
@@ -28,7 +29,10 @@ MAX_CUTS = 4096
 MAX_CUT_BYTES = 64 * 1024
 """Length of one cut's JSON."""
 
-_CUTS, _SERVER_S, _MEASURED = "cuts", "server_s", "measured"
+MAX_PADDING_BYTES = 1024 * 1024
+"""Length of the padding."""
+
+_CUTS, _PADDING, _SERVER_S, _MEASURED = "cuts", "padding", "server_s", "measured"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,12 +44,14 @@ class CostQuery:
         digest: of the source model.
         binding: as `graph` writes it.
         cuts: the crossing tensors of each, at most `MAX_CUTS`.
+        padding_bytes: meaningless bytes to send along, at most `MAX_PADDING_BYTES`.
     """
 
     model_name: str
     digest: str
     binding: str
     cuts: tuple[tuple[str, ...], ...]
+    padding_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,10 +89,14 @@ def encode_cost_query(query: CostQuery) -> InferRequest:
     """
     elements = [msgspec.json.encode(crossing).decode() for crossing in query.cuts]
     _check_sizes(elements)
-    cuts = np.array(elements, dtype=object)
+    tensors = [Tensor(name=_CUTS, array=np.array(elements, dtype=object))]
+    if query.padding_bytes:
+        # Noise, since a link that compresses would make zeros look fast.
+        noise = np.random.default_rng(0).integers(0, 256, query.padding_bytes, dtype=np.uint8)
+        tensors.append(Tensor(name=_PADDING, array=noise))
     return InferRequest(
         model_name=COSTS_MODEL,
-        tensors=(Tensor(name=_CUTS, array=cuts),),
+        tensors=tuple(tensors),
         parameters={MODEL: query.model_name, DIGEST: query.digest, BINDING: query.binding},
     )
 
@@ -99,7 +109,11 @@ def decode_cost_query(request: InferRequest) -> CostQuery:
     """
     if request.model_name != COSTS_MODEL:
         raise WireError(f"the request is for {request.model_name!r}; costs are asked of {COSTS_MODEL!r}")
-    (cuts,) = _vectors(request.tensors, {_CUTS: np.dtype(object)})
+    padding_bytes = sum(tensor.array.nbytes for tensor in request.tensors if tensor.name == _PADDING)
+    if padding_bytes > MAX_PADDING_BYTES:
+        raise WireError(f"a cost query is padded with {padding_bytes} bytes; at most {MAX_PADDING_BYTES} are accepted")
+    asked = tuple(tensor for tensor in request.tensors if tensor.name != _PADDING)
+    (cuts,) = _vectors(asked, {_CUTS: np.dtype(object)})
     elements = list(cuts)
     _check_sizes(elements)
     return CostQuery(
@@ -107,6 +121,7 @@ def decode_cost_query(request: InferRequest) -> CostQuery:
         digest=_text(request.parameters, DIGEST),
         binding=_text(request.parameters, BINDING),
         cuts=tuple(_decode_crossing(element) for element in elements),
+        padding_bytes=padding_bytes,
     )
 
 
