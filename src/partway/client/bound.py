@@ -79,14 +79,15 @@ class BoundModel:
         return tuple(cut for index, cut in enumerate(self.cuts) if index not in self._head_s)
 
     def learn_head(self, cut: Cut, head_s: float) -> None:
-        """A head was timed.
+        """A head was timed; of several timings the shortest counts, since requests in between only add.
 
         Args:
             cut: a candidate cut.
             head_s: its seconds on this device, encoding included.
         """
         with self._lock:
-            self._head_s[self.cuts.index(cut)] = head_s
+            index = self.cuts.index(cut)
+            self._head_s[index] = min(head_s, self._head_s.get(index, head_s))
             self._choices = self._rebuild()
 
     def learn_tails(self, server_s: tuple[float | None, ...]) -> None:

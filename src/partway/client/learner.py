@@ -204,7 +204,7 @@ class Learner:
             self._bound[key] = bound
         self._on_bound(source)
         logger.info("binding_ready digest=%s whole_s=%.4f cuts=%d", source.digest, timing.median_s, len(bound.cuts))
-        for cut in bound.unmeasured():
+        for cut in (*bound.unmeasured(), bound.device_only):  # the whole once more, in case requests disturbed it
             self._submit(partial(self._measure, bound, cut, feeds))
         self._refresh(bound)
         self._refresh(bound)  # the first told the round trip, the second can tell the rate
