@@ -1,6 +1,6 @@
 """How to keep ten cuts of one model ready: what each way costs in memory, in waiting and in speed.
 
-    python benchmarks/pieces.py MODEL.onnx [MODEL.onnx ...] [--cuts 10] [--rounds 15] [--threads 1] [--json]
+    python -m benchmarks.pieces MODEL.onnx [MODEL.onnx ...] [--cuts 10] [--rounds 15] [--threads 1] [--json]
 
 Ways, each in a process of its own:
 
