@@ -9,6 +9,12 @@
     │   └── LinkError           a link description or trace cannot be understood
     ├── EngineError             the runtime failed on a graph it accepted before
     ├── WireError               bytes are not a valid message, or arrived damaged
+    ├── RequestDeclined         what our own server says to one request; its faces turn it into a status
+    │   ├── ModelNotFound       no model of that name and version is served
+    │   ├── ModelMismatch       the client speaks of another model or binding, or the model's file is broken
+    │   ├── ModelUnavailable    the model is still being opened, or the server is shutting down
+    │   ├── ServerBusy          the queue is full
+    │   └── RequestExpired      nobody waits for the answer any more
     └── ServerError             the server did not give an answer
         ├── ServerUnavailable   it could not be reached, or not in time
         └── ServerRefused       it answered, and said no
@@ -51,6 +57,30 @@ class EngineError(PartwayError):
 
 class WireError(PartwayError):
     """Bytes on the wire are not a valid message, or their checksum does not match."""
+
+
+class RequestDeclined(PartwayError):
+    """Our own server does not answer one request; it goes on serving others."""
+
+
+class ModelNotFound(RequestDeclined):
+    """No model of that name and version is served."""
+
+
+class ModelMismatch(RequestDeclined):
+    """The client's model or binding is not the served one's, or the served file cannot be used."""
+
+
+class ModelUnavailable(RequestDeclined):
+    """The model is still being opened, or the server is shutting down: later or elsewhere it may work."""
+
+
+class ServerBusy(RequestDeclined):
+    """The queue is full."""
+
+
+class RequestExpired(RequestDeclined):
+    """The deadline passed before the request's turn came."""
 
 
 class ServerError(PartwayError):

@@ -1,0 +1,12 @@
+"""The server: a folder of models, their pieces, a queue, and the gRPC face of the Open Inference Protocol.
+
+    bytes -> grpc_face -> handlers -> meaning, models -> executor -> bytes
+                                           |                |
+                             background: learning, costs <--+
+
+It computes whatever a request leaves to compute, from whichever tensors it was sent.
+"""
+
+from partway.serving.server import DEFAULT_MESSAGE_BYTES, Server, ServerOptions, run_server
+
+__all__ = ["DEFAULT_MESSAGE_BYTES", "Server", "ServerOptions", "run_server"]

@@ -1,0 +1,159 @@
+"""What the tails of one model cost on this server, from what it saw itself.
+
+Input: seconds of tails that ran, for requests or to be timed. Output: an estimate for any cut, measured where
+the tail ran, else interpolated by the multiply-accumulates that are left. The server answers cost queries
+from it and expects queues by it; the client needs no model of this machine.
+"""
+
+import threading
+from collections import OrderedDict, deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from partway.errors import CutError
+from partway.graph import Cut, Model, Piece, cut_at
+from partway.planning.interpolation import interpolate_costs
+from partway.wire import CostAnswer
+
+_WINDOW = 32
+_MOST_PIECES = 256
+_MOST_CUTS = 4096
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """What a tail takes on the idle server.
+
+    Attributes:
+        seconds: decoding included.
+        measured: whether that very tail ran here; else it is interpolated.
+    """
+
+    seconds: float
+    measured: bool
+
+
+class TailCosts:
+    """The cost table of one bound model; safe to use from several threads.
+
+    Args:
+        model: the canonical graph.
+    """
+
+    def __init__(self, model: Model) -> None:
+        self._model = model
+        self._seconds: OrderedDict[Piece, deque[float]] = OrderedDict()
+        self._cuts: OrderedDict[tuple[str, ...], Cut | None] = OrderedDict()
+        self._lock = threading.RLock()
+
+    def observe(self, piece: Piece, seconds: float) -> None:
+        """Take in one run of a tail.
+
+        Args:
+            piece: the tail.
+            seconds: how long it took, decoding included.
+        """
+        with self._lock:
+            self._seconds.setdefault(piece, deque(maxlen=_WINDOW)).append(seconds)
+            self._seconds.move_to_end(piece)
+            if len(self._seconds) > _MOST_PIECES:
+                self._seconds.popitem(last=False)
+
+    def renew(self, pieces: Iterable[Piece]) -> None:
+        """Keep only the estimates of some tails, so that the next runs count for more than all before.
+
+        Args:
+            pieces: tails that run another way from now on.
+        """
+        with self._lock:
+            for piece in pieces:
+                if seconds := self._seconds.get(piece):
+                    self._seconds[piece] = deque((_unloaded_s(seconds),), maxlen=_WINDOW)
+
+    def observed(self, piece: Piece) -> int:
+        """How many runs of a tail the table holds."""
+        with self._lock:
+            return len(self._seconds.get(piece, ()))
+
+    def estimate(self, piece: Piece) -> Estimate | None:
+        """What a tail costs; None while that cannot be said.
+
+        A tail that computes only some of the outputs, and was never seen, counts as the whole tail of its cut.
+        """
+        with self._lock:
+            if seconds := self._seconds.get(piece):
+                return Estimate(seconds=_unloaded_s(seconds), measured=True)
+        return self.estimates((piece.inputs,))[0]
+
+    def estimates(self, cuts: Sequence[Iterable[str]]) -> tuple[Estimate | None, ...]:
+        """What the tails of cuts cost; None for what is no cut, and until the whole model ran once.
+
+        Args:
+            cuts: the crossing tensors of each.
+        """
+        tails = [self.cut(crossing) for crossing in cuts]
+        with self._lock:
+            interpolated = self._interpolate(tails)
+            return tuple(
+                Estimate(seconds=_unloaded_s(self._seconds[cut.tail]), measured=True)
+                if cut is not None and cut.tail is not None and cut.tail in self._seconds
+                else estimate
+                for cut, estimate in zip(tails, interpolated, strict=True)
+            )
+
+    def answer(self, cuts: Sequence[Iterable[str]]) -> CostAnswer:
+        """The estimates of many cuts, as they travel."""
+        estimates = self.estimates(cuts)
+        return CostAnswer(
+            server_s=tuple(None if estimate is None else estimate.seconds for estimate in estimates),
+            measured=tuple(estimate is not None and estimate.measured for estimate in estimates),
+        )
+
+    def cut(self, crossing: Iterable[str]) -> Cut | None:
+        """The cut that sends these tensors; None where they are no cut of this graph."""
+        key = tuple(sorted(crossing))
+        with self._lock:
+            if key in self._cuts:
+                self._cuts.move_to_end(key)
+                return self._cuts[key]
+        # Found without the lock: requests wait for it while they report their times.
+        try:
+            cut = cut_at(self._model, key)
+        except CutError:
+            cut = None
+        with self._lock:
+            self._cuts[key] = cut
+            if len(self._cuts) > _MOST_CUTS:
+                self._cuts.popitem(last=False)
+        return cut
+
+    def _interpolate(self, wanted: Sequence[Cut | None]) -> list[Estimate | None]:
+        knots = [
+            (self._depth(cut), _unloaded_s(runs_s))
+            for piece, runs_s in self._seconds.items()
+            if (cut := self.cut(piece.inputs)) is not None and cut.tail == piece
+        ]
+        # Beyond the shallowest measured cut nothing is known, so the whole model has to be among them.
+        if not any(depth == 0.0 for depth, _ in knots):
+            return [None] * len(wanted)
+        end = float(self._model.macs or len(self._model.nodes))
+        if not any(depth == end for depth, _ in knots):  # a tail with nothing left to multiply is all but free
+            knots.append((end, 0.0))
+        measured = {index: (0.0, seconds) for index, (_, seconds) in enumerate(knots)}
+        depths = [depth for depth, _ in knots]
+        times = interpolate_costs([*depths, *(0.0 if cut is None else self._depth(cut) for cut in wanted)], measured)
+        return [
+            None if cut is None or cut.tail is None else Estimate(seconds=time.server_s, measured=False)
+            for cut, time in zip(wanted, times[len(knots) :], strict=True)
+        ]
+
+    def _depth(self, cut: Cut) -> float:
+        # Where nothing is multiplied, nodes are counted instead.
+        return float(cut.macs if self._model.macs else cut.depth)
+
+
+def _unloaded_s(runs_s: Iterable[float]) -> float:
+    # The middle of the faster half: first runs and runs beside others are slow, and no run is too fast.
+    ordered = sorted(runs_s)
+    return median(ordered[: (len(ordered) + 1) // 2])

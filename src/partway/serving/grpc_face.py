@@ -1,0 +1,170 @@
+"""The gRPC face: bytes and statuses outside, the handlers' records and errors inside.
+
+Input: messages of the Open Inference Protocol as gRPC received them. Output: answers, or one status with one
+sentence; nobody on the other side sees a traceback. Messages are decoded here and not by gRPC, since a
+deserialiser that fails is an unknown error to the client. Called by the server.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import grpc
+
+from partway.engine import Clock
+from partway.errors import (
+    EngineError,
+    InputError,
+    ModelMismatch,
+    ModelNotFound,
+    ModelUnavailable,
+    PartwayError,
+    RequestExpired,
+    ServerBusy,
+    WireError,
+)
+from partway.serving.handlers import Handlers
+from partway.wire import (
+    ORCA_HEADER,
+    SERVICE,
+    InferResponse,
+    Limits,
+    Load,
+    Method,
+    decode_load,
+    decode_model_query,
+    decode_request,
+    decode_server_query,
+    encode_live,
+    encode_model_metadata,
+    encode_orca,
+    encode_ready,
+    encode_response,
+    encode_server_metadata,
+)
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+Answer = Callable[[bytes, grpc.aio.ServicerContext], Awaitable[bytes]]
+
+# From here on checksums take longer than the event loop should stand still.
+_LARGE_BYTES = 256 * 1024
+_LONGEST_SENTENCE = 1000  # details travel in a header, and headers are bounded
+
+_STATUSES: tuple[tuple[type[PartwayError], grpc.StatusCode], ...] = (
+    (ModelNotFound, grpc.StatusCode.NOT_FOUND),
+    (ModelMismatch, grpc.StatusCode.FAILED_PRECONDITION),
+    (ModelUnavailable, grpc.StatusCode.UNAVAILABLE),
+    (ServerBusy, grpc.StatusCode.RESOURCE_EXHAUSTED),
+    (RequestExpired, grpc.StatusCode.DEADLINE_EXCEEDED),
+    (InputError, grpc.StatusCode.INVALID_ARGUMENT),
+    (WireError, grpc.StatusCode.INVALID_ARGUMENT),
+)
+
+
+class GrpcFace:
+    """The service that gRPC calls.
+
+    Args:
+        handlers: answer.
+        limits: what is accepted of a message.
+        clock: the handlers' clock.
+    """
+
+    def __init__(self, handlers: Handlers, *, limits: Limits, clock: Clock) -> None:
+        self._handlers = handlers
+        self._limits = limits
+        self._clock = clock
+
+    def service(self) -> grpc.GenericRpcHandler:
+        """The service's methods, bytes in and bytes out."""
+        answers: dict[Method, Answer] = {
+            Method.SERVER_LIVE: self._server_live,
+            Method.SERVER_READY: self._server_ready,
+            Method.SERVER_METADATA: self._server_metadata,
+            Method.MODEL_READY: self._model_ready,
+            Method.MODEL_METADATA: self._model_metadata,
+            Method.MODEL_INFER: self._model_infer,
+        }
+        return grpc.method_handlers_generic_handler(
+            SERVICE,
+            {
+                str(method): grpc.unary_unary_rpc_method_handler(self._guarded(method, answer))
+                for method, answer in answers.items()
+            },
+        )
+
+    def _guarded(self, method: Method, answer: Answer) -> Answer:
+        async def guarded(data: bytes, context: grpc.aio.ServicerContext) -> bytes:
+            try:
+                return await answer(data, context)
+            except PartwayError as error:
+                status, sentence = status_of(error), _sentence(str(error))
+                level = logging.ERROR if status is grpc.StatusCode.INTERNAL else logging.INFO
+                logger.log(level, "request_declined method=%s status=%s reason=%s", method, status.name, sentence)
+            except Exception:  # whatever it is, it must reach the log and not the client
+                logger.exception("request_failed method=%s", method)
+                status, sentence = grpc.StatusCode.INTERNAL, "the server failed on this request; its log says why"
+            # Who is refused learns how busy the server is, too.
+            report = _report(self._handlers.load()) if method is Method.MODEL_INFER else ()
+            await context.abort(status, sentence, report)
+            return b""  # never reached: abort raises
+
+        return guarded
+
+    async def _server_live(self, data: bytes, _: grpc.aio.ServicerContext) -> bytes:
+        decode_server_query(data)
+        return encode_live(self._handlers.live())
+
+    async def _server_ready(self, data: bytes, _: grpc.aio.ServicerContext) -> bytes:
+        decode_server_query(data)
+        return encode_ready(self._handlers.ready())
+
+    async def _server_metadata(self, data: bytes, _: grpc.aio.ServicerContext) -> bytes:
+        decode_server_query(data)
+        return encode_server_metadata(self._handlers.server_metadata())
+
+    async def _model_ready(self, data: bytes, _: grpc.aio.ServicerContext) -> bytes:
+        query = decode_model_query(data)
+        return encode_ready(await self._handlers.model_ready(query.name, query.version))
+
+    async def _model_metadata(self, data: bytes, _: grpc.aio.ServicerContext) -> bytes:
+        query = decode_model_query(data)
+        return encode_model_metadata(await self._handlers.model_metadata(query.name, query.version))
+
+    async def _model_infer(self, data: bytes, context: grpc.aio.ServicerContext) -> bytes:
+        received_s = self._clock()
+        left_s = context.time_remaining()
+        request = await _off_loop(len(data), lambda: decode_request(data, self._limits))
+        deadline_s = None if left_s is None else received_s + left_s
+        response = await self._handlers.infer(request, deadline_s, received_s=received_s)
+        context.set_trailing_metadata(_report(decode_load(response.parameters) or self._handlers.load()))
+        size_bytes = sum(tensor.array.nbytes for tensor in response.tensors)
+        return await _off_loop(size_bytes, lambda: _encode(response))
+
+
+def status_of(error: PartwayError) -> grpc.StatusCode:
+    """The status that says what an error means to a client."""
+    return next((status for kind, status in _STATUSES if isinstance(error, kind)), grpc.StatusCode.INTERNAL)
+
+
+def _encode(response: InferResponse) -> bytes:
+    try:
+        return encode_response(response)
+    except WireError as error:  # ours this time, not the client's
+        raise EngineError(f"the answer cannot be sent: {error}") from error
+
+
+def _report(load: Load) -> tuple[tuple[str, str], ...]:
+    return ((ORCA_HEADER, encode_orca(load)),)
+
+
+def _sentence(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= _LONGEST_SENTENCE else f"{line[:_LONGEST_SENTENCE]}..."
+
+
+async def _off_loop(size_bytes: int, work: Callable[[], T]) -> T:
+    return await asyncio.to_thread(work) if size_bytes > _LARGE_BYTES else work()

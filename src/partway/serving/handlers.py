@@ -1,0 +1,244 @@
+"""What the server answers, whatever protocol asks: records in, records out, our own errors raised.
+
+    InferRequest -> which file? -> which binding? -> which piece? -> [queue] -> run -> InferResponse with load
+
+Input: records of the wire. Output: records of the wire. The faces turn bytes into records and errors into
+statuses; nothing here knows a status code. All methods run on one event loop.
+"""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from concurrent.futures import Executor as Pool
+
+import numpy as np
+
+from partway.engine import Clock
+from partway.errors import ModelNotFound, ModelUnavailable
+from partway.graph import Binding, Piece, Source, TensorInfo
+from partway.serving.executor import Executor, Served
+from partway.serving.learning import Learner
+from partway.serving.meaning import align, check_digest, check_feeds, read_binding, read_feeds
+from partway.serving.models import BoundModel, Models
+from partway.serving.repository import ModelFile, Repository
+from partway.wire import (
+    BINDING,
+    COSTS_MODEL,
+    DIGEST,
+    CostAnswer,
+    CostQuery,
+    InferRequest,
+    InferResponse,
+    Load,
+    ModelMetadata,
+    ServerMetadata,
+    Tensor,
+    TensorMetadata,
+    can_cross,
+    datatype_of,
+    decode_cost_query,
+    encode_cost_answer,
+    encode_load,
+)
+
+logger = logging.getLogger(__name__)
+
+PLATFORM = "onnxruntime_onnx"
+EXTENSIONS = ("partway.cuts", "partway.binding", "partway.digest", "partway.crc32", "partway.costs", "partway.load")
+
+Outputs = Mapping[str, np.ndarray]
+
+
+class Handlers:
+    """Answers requests.
+
+    Args:
+        repository: what is served.
+        models: keeps what is ready to run.
+        executor: runs it.
+        learner: told what is used and asked about; None for a server that only serves.
+        pool: threads for what takes longer than the event loop may wait.
+        clock: seconds, monotonic; deadlines are its readings.
+        version: of this program, told to who asks.
+    """
+
+    def __init__(
+        self,
+        *,
+        repository: Repository,
+        models: Models,
+        executor: Executor,
+        learner: Learner | None,
+        pool: Pool,
+        clock: Clock,
+        version: str,
+    ) -> None:
+        self._version = version
+        self._repository = repository
+        self._models = models
+        self._executor = executor
+        self._learner = learner
+        self._pool = pool
+        self._clock = clock
+        self._draining = False
+
+    def drain(self) -> None:
+        """Decline new requests from now on; those that were accepted still answer."""
+        self._draining = True
+
+    def live(self) -> bool:
+        """Whether the server runs at all."""
+        return True
+
+    def ready(self) -> bool:
+        """Whether every file of the repository was read, well or not, and new requests are accepted."""
+        return not self._draining and self._repository.settled
+
+    def server_metadata(self) -> ServerMetadata:
+        """What this server is."""
+        return ServerMetadata(name="partway", version=self._version, extensions=EXTENSIONS)
+
+    def load(self) -> Load:
+        """How busy the server is."""
+        return self._executor.load()
+
+    async def model_ready(self, name: str, version: str = "") -> bool:
+        """Whether a model can be run.
+
+        Raises:
+            ModelNotFound: no such model or version.
+        """
+        if name == COSTS_MODEL:
+            return not self._draining
+        return (await self._find(name, version)).ready and not self._draining
+
+    async def model_metadata(self, name: str, version: str = "") -> ModelMetadata:
+        """What a model is fed and gives; optional inputs are left out, since plain clients feed all they see.
+
+        Raises:
+            ModelNotFound: no such model or version.
+            ModelUnavailable: it is still being opened.
+            ModelMismatch: its file is no usable model.
+        """
+        source = (await self._find(name, version)).source()
+        return ModelMetadata(
+            name=name,
+            versions=self._repository.versions(name),
+            platform=PLATFORM,
+            inputs=tuple(_describe(tensor) for tensor in source.inputs),
+            outputs=tuple(_describe(tensor) for tensor in source.outputs),
+        )
+
+    async def infer(
+        self, request: InferRequest, deadline_s: float | None = None, *, received_s: float | None = None
+    ) -> InferResponse:
+        """The answer to a request: the outputs of whatever is left to run.
+
+        Args:
+            request: tensors by their names in the graph.
+            deadline_s: the clock's reading after which nobody waits for the answer.
+            received_s: the clock's reading when the message arrived, before it was decoded; now by default.
+
+        Raises:
+            RequestDeclined: unknown model, mismatch, full, late, or shutting down.
+            InputError: the tensors are not what the model needs.
+            WireError: a cost query that is none.
+            EngineError: the runtime failed.
+        """
+        now_s = self._clock()
+        arrived_s = now_s if received_s is None else received_s
+        if self._draining:
+            raise ModelUnavailable("the server is shutting down; send the request elsewhere")
+        if request.model_name == COSTS_MODEL:
+            return await self._answer_costs(decode_cost_query(request))
+        file = await self._find(request.model_name, request.model_version)
+        source = file.source()
+        check_digest(source, request.parameters.get(DIGEST))
+        feeds = read_feeds(request)
+        binding = read_binding(source, request.parameters.get(BINDING), feeds)
+        bound = await self._models.bind(source, binding)
+        piece = bound.tail(feeds, request.outputs)
+        check_feeds(bound.model, feeds, guessed=BINDING not in request.parameters)
+        await self._models.build(bound, piece)
+        job = _Compute(bound=bound, piece=piece, feeds=feeds, clock=self._clock, lead_s=now_s - arrived_s)
+        served = await self._run(job, deadline_s, arrived_s)
+        return InferResponse(
+            model_name=request.model_name,
+            model_version=file.version,
+            id=request.id,
+            tensors=tuple(Tensor(name=name, array=served.value[name]) for name in request.outputs or piece.outputs),
+            parameters=encode_load(served.load),
+        )
+
+    async def _run(self, job: "_Compute", deadline_s: float | None, arrived_s: float) -> Served[Outputs]:
+        estimate = job.bound.costs.estimate(job.piece)
+        future = self._executor.submit(
+            job.run,
+            expected_s=None if estimate is None else estimate.seconds,
+            unloaded_s=estimate.seconds if estimate is not None and estimate.measured else None,
+            deadline_s=deadline_s,
+            arrived_s=arrived_s,
+            lead_s=job.lead_s,
+        )
+        # Cancelling this wait, as a face does when its client leaves, takes the job out of the queue.
+        served = await asyncio.wrap_future(future)
+        if self._learner is not None:
+            self._learner.note_use(job.bound, job.piece)
+        return served
+
+    async def _answer_costs(self, query: CostQuery) -> InferResponse:
+        source = (await self._find(query.model_name, "")).source()
+        check_digest(source, query.digest)
+        binding = read_binding(source, query.binding, {})
+        bound = self._models.peek(source, binding)
+        if bound is None:
+            self._prepare(source, binding, query)
+            unknown = CostAnswer(server_s=(None,) * len(query.cuts), measured=(False,) * len(query.cuts))
+            return encode_cost_answer(unknown, encode_load(self.load()))
+        # Thousands of cuts may be asked about, each a walk through the graph.
+        answer = await asyncio.get_running_loop().run_in_executor(self._pool, bound.costs.answer, query.cuts)
+        if self._learner is not None:
+            self._learner.note_interest(bound, query.cuts)
+        return encode_cost_answer(answer, encode_load(self.load()))
+
+    def _prepare(self, source: Source, binding: Binding, query: CostQuery) -> None:
+        def learn(made: "asyncio.Future[BoundModel]") -> None:
+            if self._learner is not None and not made.cancelled() and made.exception() is None:
+                self._learner.note_interest(made.result(), query.cuts)
+
+        self._models.prepare(source, binding).add_done_callback(learn)
+
+    async def _find(self, name: str, version: str) -> ModelFile:
+        try:
+            return self._repository.find(name, version)
+        except ModelNotFound:
+            await asyncio.get_running_loop().run_in_executor(self._pool, self._repository.scan)
+            return self._repository.find(name, version)
+
+
+class _Compute:
+    """One request's work, run by the executor."""
+
+    def __init__(
+        self, *, bound: BoundModel, piece: Piece, feeds: Mapping[str, np.ndarray], clock: Clock, lead_s: float
+    ) -> None:
+        self.bound = bound
+        self.piece = piece
+        self.lead_s = lead_s
+        self._feeds = feeds
+        self._clock = clock
+
+    def run(self) -> Outputs:
+        session = self.bound.store.session(self.piece)
+        start_s = self._clock()
+        outputs = session.run(align(self._feeds))
+        self.bound.costs.observe(self.piece, self._clock() - start_s + self.lead_s)
+        return outputs
+
+
+def _describe(tensor: TensorInfo) -> TensorMetadata:
+    return TensorMetadata(
+        name=tensor.name,
+        datatype=datatype_of(tensor.dtype) if tensor.dtype is not None and can_cross(tensor.dtype) else "UNKNOWN",
+        shape=tuple(length if isinstance(length, int) else -1 for length in tensor.shape or ()),
+    )

@@ -1,0 +1,177 @@
+"""The models that are ready to run: one per source and binding, with its pieces and its costs.
+
+    (digest, binding) -> canonical graph -> piece store, cost table        the least recently used are dropped
+
+Input: sources and bindings. Output: `BoundModel`s, each made once however many ask for it at the same time.
+Called by the handlers on their event loop; what takes long happens in a pool's threads.
+"""
+
+import asyncio
+import logging
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable
+from concurrent.futures import Executor as Pool
+
+from partway.engine import Clock, OrtRuntime, PieceStore
+from partway.errors import BindingError, ModelError
+from partway.graph import Binding, Cache, Model, Piece, Source, canonicalise
+from partway.serving.costs import TailCosts
+from partway.serving.meaning import read_tail
+from partway.serving.single_flight import SingleFlight
+
+logger = logging.getLogger(__name__)
+
+_REFUSED_FOR_S = 30.0  # a binding that the model refuses is not tried anew for every request
+_MOST_REFUSALS = 256
+_MOST_PIECES = 256
+
+Key = tuple[str, str]
+
+
+class BoundModel:
+    """One source under one binding, ready to run whatever is left of it.
+
+    Attributes:
+        key: digest and encoded binding.
+        model: the canonical graph.
+        store: its pieces.
+        costs: what its tails take here.
+    """
+
+    def __init__(self, model: Model, runtime: OrtRuntime) -> None:
+        self.key: Key = (model.source_digest, model.binding.encode())
+        self.model = model
+        self.store = PieceStore(model, runtime)
+        self.costs = TailCosts(model)
+        self._tails: OrderedDict[tuple[frozenset[str], tuple[str, ...]], Piece] = OrderedDict()
+        self._known: OrderedDict[Piece, None] = OrderedDict()
+        self._lock = threading.Lock()
+
+    @property
+    def known(self) -> tuple[Piece, ...]:
+        """Pieces that were built for requests, the most recently built last."""
+        with self._lock:
+            return tuple(self._known)
+
+    def is_built(self, piece: Piece) -> bool:
+        """Whether a piece's session is there, as far as is known: it may have been dropped since."""
+        return piece in self._known
+
+    def build(self, piece: Piece) -> None:
+        """Make a piece's session, or wait for whoever makes it.
+
+        Raises:
+            CutError: it cannot be computed from its inputs.
+            EngineError: the runtime refuses it.
+        """
+        self.store.session(piece)
+        with self._lock:
+            self._known[piece] = None
+            self._known.move_to_end(piece)
+            while len(self._known) > _MOST_PIECES:
+                self._known.popitem(last=False)
+
+    def tail(self, fed: Iterable[str], outputs: tuple[str, ...]) -> Piece:
+        """What is left to run once the tensors `fed` are there; see `read_tail`, whose errors it raises."""
+        key = (frozenset(fed), outputs)
+        with self._lock:
+            piece = self._tails.get(key)
+        if piece is None:
+            piece = read_tail(self.model, key[0], outputs)
+            with self._lock:
+                self._tails[key] = piece
+                while len(self._tails) > _MOST_PIECES:
+                    self._tails.popitem(last=False)
+        return piece
+
+
+class Models:
+    """Keeps the bound models.
+
+    Args:
+        runtime: makes graphs and sessions.
+        pool: whose threads make them.
+        clock: seconds, monotonic.
+        cache: where canonical graphs lie; by default the one of `PARTWAY_CACHE`.
+        capacity: most bound models kept.
+    """
+
+    def __init__(
+        self, runtime: OrtRuntime, pool: Pool, *, clock: Clock, cache: Cache | None = None, capacity: int = 8
+    ) -> None:
+        self._runtime = runtime
+        self._clock = clock
+        self._cache = cache
+        self._capacity = capacity
+        self._bound: OrderedDict[Key, BoundModel] = OrderedDict()
+        self._refused: OrderedDict[Key, tuple[float, str]] = OrderedDict()
+        self._binding: SingleFlight[BoundModel] = SingleFlight(pool)
+        self._building: SingleFlight[None] = SingleFlight(pool)
+
+    def peek(self, source: Source, binding: Binding) -> BoundModel | None:
+        """The bound model if it is there already.
+
+        Raises:
+            BindingError: the model refused this binding a moment ago.
+        """
+        key = (source.digest, binding.encode())
+        found = self._bound.get(key)
+        if found is not None:
+            self._bound.move_to_end(key)
+        elif key in self._refused:
+            until_s, message = self._refused[key]
+            if self._clock() < until_s:
+                raise BindingError(message)
+            del self._refused[key]
+        return found
+
+    async def bind(self, source: Source, binding: Binding) -> BoundModel:
+        """The bound model, made now if it is not there.
+
+        Raises:
+            BindingError: the model refuses this binding.
+            ServerBusy: too many others are being made.
+        """
+        found = self.peek(source, binding)
+        # Shielded: a client that leaves must not stop what others wait for.
+        return await asyncio.shield(self.prepare(source, binding)) if found is None else found
+
+    def prepare(self, source: Source, binding: Binding) -> "asyncio.Future[BoundModel]":
+        """Start making the bound model, for whoever asks next.
+
+        Raises:
+            ServerBusy: too many others are being made.
+        """
+        key = (source.digest, binding.encode())
+        future = self._binding.start(key, lambda: self._make(source, binding))
+        future.add_done_callback(lambda done: self._keep(key, done))
+        return future
+
+    async def build(self, bound: BoundModel, piece: Piece) -> None:
+        """Make sure that a piece's session is there.
+
+        Raises:
+            CutError: the piece cannot be computed from its inputs.
+            EngineError: the runtime refuses it.
+            ServerBusy: too many others are being made.
+        """
+        if not bound.is_built(piece):
+            await self._building.do((id(bound), piece), lambda: bound.build(piece))
+
+    def _make(self, source: Source, binding: Binding) -> BoundModel:
+        return BoundModel(canonicalise(source, binding, self._runtime, cache=self._cache), self._runtime)
+
+    def _keep(self, key: Key, made: "asyncio.Future[BoundModel]") -> None:
+        if made.cancelled():
+            return
+        error = made.exception()
+        if error is None:
+            self._bound[key] = made.result()
+            while len(self._bound) > self._capacity:
+                dropped, _ = self._bound.popitem(last=False)
+                logger.info("model_dropped digest=%s binding=%s", *dropped)
+        elif isinstance(error, BindingError | ModelError):
+            self._refused[key] = (self._clock() + _REFUSED_FOR_S, str(error))
+            if len(self._refused) > _MOST_REFUSALS:
+                self._refused.popitem(last=False)

@@ -1,0 +1,265 @@
+"""The server as a whole: its rooms put together, started, drained and stopped.
+
+Input: a folder of models and where to listen. Output: a running server and its address. Called by
+`partway serve` (`serve_forever`), and by tests and the demo (`run_server`, which runs it on a thread).
+"""
+
+import asyncio
+import contextlib
+import importlib.metadata
+import logging
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import grpc
+import numpy as np
+
+from partway.engine import Clock, OrtRuntime
+from partway.errors import InputError
+from partway.graph import Cache
+from partway.serving.background import Background
+from partway.serving.executor import Executor
+from partway.serving.grpc_face import GrpcFace
+from partway.serving.handlers import Handlers
+from partway.serving.learning import Learner
+from partway.serving.models import Models
+from partway.serving.repository import Repository
+from partway.wire import Limits
+
+logger = logging.getLogger(__name__)
+
+DEFAULT_MESSAGE_BYTES = 64 * 2**20
+_PREPARING_THREADS = 4
+_WAITING_BESIDE_QUEUE = 128  # requests that are being decoded or prepared
+_GRACE_S = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerOptions:
+    """How a server serves.
+
+    Attributes:
+        runtime: makes graphs and sessions; by default ONNX Runtime on all cores.
+        cache: where canonical graphs lie; by default the one of `PARTWAY_CACHE`.
+        workers: requests computed at the same time; ONNX Runtime spreads each over the cores already.
+        queue_capacity: requests that may wait.
+        bound_models: models and shapes that are kept ready to run.
+        message_bytes: longest message that is accepted.
+        learn: whether idle moments are used to optimise graphs and to time tails.
+        clock: seconds, monotonic.
+        seed: of the made-up inputs of timed tails.
+    """
+
+    runtime: OrtRuntime | None = None
+    cache: Cache | None = None
+    workers: int = 1
+    queue_capacity: int = 64
+    bound_models: int = 8
+    message_bytes: int = DEFAULT_MESSAGE_BYTES
+    learn: bool = True
+    clock: Clock = field(default=time.perf_counter)
+    seed: int = 0
+
+
+class Server:
+    """Serves the models of one folder.
+
+    Args:
+        repository: the folder.
+        host: the address to listen on; anybody who reaches it can use the server.
+        port: 0 for any that is free.
+        options: how to serve.
+
+    Raises:
+        InputError: there is no such folder.
+    """
+
+    def __init__(
+        self, repository: str | Path, *, host: str = "127.0.0.1", port: int = 0, options: ServerOptions | None = None
+    ) -> None:
+        self._options = options = options or ServerOptions()
+        self._host = host
+        self._port = port
+        self._repository = Repository(repository, cache=options.cache)
+        self._pool = ThreadPoolExecutor(_PREPARING_THREADS, thread_name_prefix="partway-prepare")
+        self._executor = Executor(clock=options.clock, workers=options.workers, capacity=options.queue_capacity)
+        self._background = Background(self._executor.wait_idle)
+        self._handlers = self._connect()
+        self._server: grpc.aio.Server | None = None
+
+    @property
+    def address(self) -> str:
+        """Where it listens, `host:port`; the port is known once it was started."""
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        return f"{host}:{self._port}"
+
+    @property
+    def url(self) -> str:
+        """Where it listens, as clients are told: `grpc://host:port`."""
+        return f"grpc://{self.address}"
+
+    @property
+    def model_names(self) -> tuple[str, ...]:
+        """Names of the models that it found, ready or not."""
+        return self._repository.names
+
+    async def start(self) -> None:
+        """Listen and answer; files are opened in the background, and ModelReady says when.
+
+        Raises:
+            InputError: the address cannot be listened on.
+        """
+        options = self._options
+        server = grpc.aio.server(
+            options=(
+                ("grpc.max_receive_message_length", options.message_bytes),
+                ("grpc.max_send_message_length", -1),
+                ("grpc.so_reuseport", 0),  # two servers on one port would share its requests
+            ),
+            maximum_concurrent_rpcs=options.queue_capacity + options.workers + _WAITING_BESIDE_QUEUE,
+        )
+        face = GrpcFace(self._handlers, limits=Limits(message_bytes=options.message_bytes), clock=options.clock)
+        server.add_generic_rpc_handlers((face.service(),))
+        try:
+            self._port = server.add_insecure_port(self.address)
+        except RuntimeError as error:
+            raise InputError(f"{self.address} cannot be listened on; give another --host or --port") from error
+        await server.start()
+        self._server = server
+        self._repository.open_all(self._pool)
+        logger.info("server_started address=%s models=%s", self.address, ",".join(self._repository.names))
+
+    async def stop(self, grace_s: float = _GRACE_S) -> None:
+        """Decline what comes, answer what was accepted, then stop.
+
+        Args:
+            grace_s: what is not answered by then is cancelled.
+        """
+        logger.info("server_draining address=%s", self.address)
+        self._handlers.drain()
+        if self._server is not None:
+            await self._server.stop(grace_s)
+        self._background.close()
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        await asyncio.to_thread(self._executor.close, grace_s)
+        logger.info("server_stopped address=%s", self.address)
+
+    async def serve_forever(
+        self, on_ready: Callable[[str], None] = lambda _address: None, *, grace_s: float = _GRACE_S
+    ) -> None:
+        """Serve until SIGTERM or SIGINT, then drain.
+
+        Args:
+            on_ready: told the address once the server listens.
+            grace_s: how long to drain.
+
+        Raises:
+            InputError: the address cannot be listened on.
+        """
+        stopping = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stopping.set)
+        try:
+            await self.start()
+            on_ready(self.address)
+            await stopping.wait()
+        finally:
+            await self.stop(grace_s)
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.remove_signal_handler(number)
+
+    def settle(self, timeout_s: float | None = None) -> None:
+        """Return when files are opened and nothing is left to learn; call it from another thread.
+
+        Raises:
+            TimeoutError: that takes longer.
+        """
+        self._repository.wait(timeout_s)
+        self._background.wait(timeout_s)
+
+    def _connect(self) -> Handlers:
+        options = self._options
+        learner = Learner(
+            self._background,
+            self._executor,
+            clock=options.clock,
+            generator=np.random.default_rng(options.seed),
+            message_bytes=options.message_bytes,
+        )
+        models = Models(
+            options.runtime or OrtRuntime(),
+            self._pool,
+            clock=options.clock,
+            cache=options.cache,
+            capacity=options.bound_models,
+        )
+        return Handlers(
+            repository=self._repository,
+            models=models,
+            executor=self._executor,
+            learner=learner if options.learn else None,
+            pool=self._pool,
+            clock=options.clock,
+            version=_installed_version(),
+        )
+
+
+def _installed_version() -> str:
+    try:
+        return importlib.metadata.version("partway")
+    except importlib.metadata.PackageNotFoundError:  # run from its source tree
+        return "unknown"
+
+
+@contextlib.contextmanager
+def run_server(
+    repository: str | Path, *, host: str = "127.0.0.1", port: int = 0, options: ServerOptions | None = None
+) -> Iterator[Server]:
+    """A server that runs on a thread of its own while the block does.
+
+    Args:
+        repository: the folder.
+        host: the address to listen on.
+        port: 0 for any that is free.
+        options: how to serve.
+
+    Yields:
+        The server, listening.
+
+    Raises:
+        InputError: no such folder, or the address cannot be listened on.
+    """
+    server = Server(repository, host=host, port=port, options=options)
+    started: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = Future()
+
+    async def serve() -> None:
+        loop, stopping = asyncio.get_running_loop(), asyncio.Event()
+        try:
+            await server.start()
+            started.set_result((loop, stopping))
+            await stopping.wait()
+        except BaseException as error:
+            if started.done():
+                raise
+            started.set_exception(error)
+        finally:
+            await server.stop()
+
+    thread = threading.Thread(target=asyncio.run, args=(serve(),), name="partway-server")
+    thread.start()
+    try:
+        loop, stopping = started.result()
+    except BaseException:
+        thread.join()
+        raise
+    try:
+        yield server
+    finally:
+        loop.call_soon_threadsafe(stopping.set)
+        thread.join()
