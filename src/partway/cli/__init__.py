@@ -1,0 +1,1 @@
+"""The command line: one thin module a verb, words in, tables or JSON and an exit status out."""

@@ -1,0 +1,126 @@
+"""`partway`: reads the command line, runs one verb, and turns what goes wrong into one line and a status.
+
+    0  done      1  failed, or nobody read on      2  wrong usage or bad input      130  interrupted
+
+Every verb is one module with `add_parser(subparsers)` and `run(arguments)`. All are imported here: their rooms are
+the package's own, which `import partway` has loaded already, so importing them late would save next to nothing.
+Tables and JSON go to stdout; logs, progress and errors to stderr.
+"""
+
+import argparse
+import contextlib
+import logging
+import os
+import sys
+import traceback
+from collections.abc import Iterator, Sequence
+from io import TextIOWrapper
+from typing import NoReturn
+
+from partway import __version__
+from partway.cli import bench, check, demo, inspect, plan, run, serve
+from partway.errors import InputError, PartwayError
+
+logger = logging.getLogger(__name__)
+
+_VERBS = (inspect, check, plan, run, serve, bench, demo)
+_FAILED, _WRONG_USAGE, _INTERRUPTED = 1, 2, 130
+
+_DESCRIPTION = """\
+Run an ONNX model partway on the device and the rest on a server, cut
+wherever that is fastest right now."""
+_EPILOG = """first steps:
+  partway demo                            all of it here, in two minutes
+  partway inspect model.onnx              where can it be cut?
+  partway check model.onnx                is every cut's answer the model's?
+  partway plan model.onnx --link lte      which cut is the fastest?
+  partway serve models/                   on the server
+  partway run model.onnx --server grpc://host:8001
+
+`partway VERB --help` explains a verb. Prepared models and kept costs lie in
+$PARTWAY_CACHE (default ~/.cache/partway).
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    """Reports wrong usage in one line, as every other error is reported."""
+
+    def error(self, message: str) -> NoReturn:
+        """Refuse the command line.
+
+        Raises:
+            InputError: always.
+        """
+        raise InputError(f"{message}; see `{self.prog} --help`")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        argv: the words after `partway`; those of the process by default.
+
+    Returns:
+        The exit status.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # a terminal that lacks µ or … shows ? instead of failing
+            stream.reconfigure(errors="replace")
+    try:
+        arguments = _parser().parse_args(argv)
+        with _logging(logging.INFO if arguments.verbose else arguments.log_level):
+            status: int = arguments.run(arguments)
+        sys.stdout.flush()
+    except SystemExit as end:  # argparse's own way out of --help and --version
+        return end.code if isinstance(end.code, int) else _FAILED
+    except InputError as error:
+        return _complain(error, _WRONG_USAGE)
+    except PartwayError as error:
+        return _complain(error, _FAILED)
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read has read enough; what is still buffered must not fail again when Python exits.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _FAILED
+    except Exception as error:  # noqa: BLE001 - people get one line even of our own mistakes; --verbose has the rest
+        if "--verbose" in (sys.argv if argv is None else argv):
+            traceback.print_exc()
+        return _complain(f"{type(error).__name__}: {error}; this should not happen: --verbose shows where", _FAILED)
+    return status
+
+
+def _complain(error: Exception | str, status: int) -> int:
+    message = " ".join(str(error).split())
+    print(f"partway: {message}", file=sys.stderr)
+    return status
+
+
+def _parser() -> _Parser:
+    formatter = argparse.RawDescriptionHelpFormatter
+    parser = _Parser(prog="partway", description=_DESCRIPTION, epilog=_EPILOG, formatter_class=formatter)
+    parser.add_argument("--version", action="version", version=f"partway {__version__}")
+    subparsers = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
+    for verb in _VERBS:
+        verb.add_parser(subparsers)
+    for verb_parser in subparsers.choices.values():
+        verb_parser.formatter_class = formatter
+        verb_parser.add_argument("--verbose", action="store_true", help="show logs (key=value) on stderr")
+        if verb_parser.get_default("log_level") is None:
+            verb_parser.set_defaults(log_level=logging.CRITICAL)
+    return parser
+
+
+@contextlib.contextmanager
+def _logging(level: int) -> Iterator[None]:
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
+    root = logging.getLogger("partway")
+    before = root.level
+    root.setLevel(level)
+    root.addHandler(handler)
+    try:
+        yield
+    finally:
+        root.removeHandler(handler)
+        root.setLevel(before)

@@ -1,0 +1,118 @@
+"""`partway serve`: the server, in the foreground, until SIGTERM or SIGINT.
+
+Input: a folder of ONNX files and where to listen. Output: one line on stdout once it listens; logs on stderr.
+"""
+
+import argparse
+import asyncio
+import ipaddress
+import logging
+
+from partway.cli.options import add_threads, as_argument, count
+from partway.engine import OrtRuntime
+from partway.errors import InputError
+from partway.serving import DEFAULT_MESSAGE_BYTES, Server, ServerOptions
+from partway.units import parse_duration, parse_size
+
+_EXAMPLES = """examples:
+  partway serve models/
+  partway serve models/ --port 0                     any free port
+  partway serve models/ --host 0.0.0.0 --insecure    on a network that you trust
+
+models/ holds name.onnx files, or name/1/model.onnx as Triton lays them out.
+Once the server listens it prints one line on stdout,
+    listening address=127.0.0.1:8001 models=3
+SIGTERM and Ctrl-C let it answer what it has accepted, then stop.
+"""
+_LARGEST_PORT = 65_535
+_LARGEST_MESSAGE_BYTES = 2**31 - 1  # of gRPC and protobuf
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the verb to the command line."""
+    parser = subparsers.add_parser(
+        "serve",
+        help="the server",
+        description="Serve a folder of ONNX models over gRPC (Open Inference Protocol), whole or\nfrom any cut on.",
+        epilog=_EXAMPLES,
+    )
+    parser.add_argument("repository", metavar="REPOSITORY", help="the folder of models")
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1: this machine only)"
+    )
+    parser.add_argument(
+        "--port", type=as_argument(_parse_port), default=8001, help="port to listen on, 0 for any (default 8001)"
+    )
+    parser.add_argument(
+        "--insecure",
+        action="store_true",
+        help="allow an address that others can reach; there is no TLS and no password yet",
+    )
+    parser.add_argument(
+        "--max-message",
+        type=as_argument(_parse_message_size),
+        default=DEFAULT_MESSAGE_BYTES,
+        metavar="SIZE",
+        help="longest message accepted (default 64MiB)",
+    )
+    parser.add_argument("--queue", type=count, default=64, metavar="N", help="requests that may wait (default 64)")
+    parser.add_argument(
+        "--grace",
+        type=as_argument(parse_duration),
+        default=10.0,
+        metavar="TIME",
+        help="how long to finish what was accepted once told to stop (default 10s)",
+    )
+    add_threads(parser)
+    parser.set_defaults(run=run, log_level=logging.WARNING)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Serve until told to stop; 0.
+
+    Raises:
+        InputError: there is no such folder, or the address cannot be listened on.
+    """
+    if not arguments.insecure and not _is_private(arguments.host):
+        raise InputError(
+            f"--host {arguments.host} lets others reach this server, which has no TLS and no password yet; "
+            "stay on 127.0.0.1 (behind ssh or a proxy), or say --insecure on a network that you trust"
+        )
+    server = Server(
+        arguments.repository,
+        host=arguments.host,
+        port=arguments.port,
+        options=ServerOptions(
+            runtime=OrtRuntime(threads=arguments.threads),
+            queue_capacity=arguments.queue,
+            message_bytes=arguments.max_message,
+        ),
+    )
+
+    def announce(address: str) -> None:
+        print(f"listening address={address} models={len(server.model_names)}", flush=True)
+
+    asyncio.run(server.serve_forever(announce, grace_s=arguments.grace))
+    return 0
+
+
+def _is_private(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False  # a name may mean any address
+
+
+def _parse_port(text: str) -> int:
+    if not (text.isascii() and text.isdigit()) or int(text) > _LARGEST_PORT:
+        raise InputError(f"{text!r} is no port; write a number from 0 to {_LARGEST_PORT}")
+    return int(text)
+
+
+def _parse_message_size(text: str) -> int:
+    size_bytes = parse_size(text)
+    if not 1 <= size_bytes <= _LARGEST_MESSAGE_BYTES:
+        raise InputError(f"{text!r} is no message size; write 1B to 2GB, for instance 64MiB")
+    return int(size_bytes)

@@ -1,0 +1,65 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.cli.conftest import Command
+from tests.models import diamond_model, if_model, multi_io_model, typed_models
+
+from partway.cli import check
+from partway.verification import CheckReport, CutCheck, Difference, Tolerance
+
+
+def test_a_model_passes_and_the_summary_says_so(partway: Command, tmp_path: Path) -> None:
+    finished = partway("check", diamond_model(tmp_path))
+    assert finished.status == 0
+    assert "passed: every cut is within tolerance" in finished.out
+    assert finished.err == ""
+
+
+def test_json_has_the_documented_keys(partway: Command, tmp_path: Path) -> None:
+    document = partway("check", multi_io_model(tmp_path), "--json").document
+    assert document.keys() >= {
+        "model", "cuts_checked", "worst_absolute_error", "worst_relative_error", "tolerance", "passed"
+    }  # fmt: skip
+    assert document["passed"] is True
+    assert document["tolerance"].keys() == {"early", "middle", "last"}
+    assert document["tolerance"]["last"].keys() == {"dtype", "absolute", "scale", "spread"}
+    assert document["nodes"] >= document["cuttable_nodes"] >= 0
+
+
+def test_real_inputs_are_used(partway: Command, tmp_path: Path) -> None:
+    path = tmp_path / "x.npz"
+    np.savez(path, x=np.ones((1, 4), np.float32), flag=np.array(True))
+    assert "inputs given" in partway("check", if_model(tmp_path), "--input", path).text
+
+
+@pytest.mark.parametrize("element", ["BFLOAT16", "INT32", "BOOL"])
+def test_other_element_types_pass_too(partway: Command, tmp_path: Path, element: str) -> None:
+    document = partway("check", typed_models(tmp_path)[element], "--json", "--sample", 2).document
+    assert document["passed"] is True
+
+
+def test_strings_are_fed_from_a_file(partway: Command, tmp_path: Path) -> None:
+    path = tmp_path / "x.npy"
+    np.save(path, np.array([["1", "2", "3"], ["4", "5", "60"]]))
+    document = partway("check", typed_models(tmp_path)["STRING"], "--input", path, "--json").document
+    assert document["passed"] is True
+
+
+def test_a_cut_over_tolerance_is_status_one_and_infinity_is_null(
+    partway: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wrong = Difference(absolute=np.inf, relative=np.inf)
+    report = CheckReport(
+        checks=(CutCheck(crossing=("stem",), optimised=False, worst=wrong, passed=False),),
+        tolerances={"mean": Tolerance(dtype="int64", absolute=0.0, scale=0.0, spread=0.0)},
+        nodes=8,
+        cuttable_nodes=3,
+    )
+    monkeypatch.setattr(check, "check_model", lambda *_args, **_keywords: report)
+    finished = partway("check", diamond_model(tmp_path))
+    assert finished.status == 1
+    assert "FAILED: 1 runs are over tolerance" in finished.out
+    assert "not equal" in finished.out
+    finished = partway("check", diamond_model(tmp_path), "--json")
+    assert (finished.status, finished.document["worst_absolute_error"]) == (1, None)

@@ -1,0 +1,53 @@
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.cli.conftest import Command
+from tests.cli.test_main import complaint
+from tests.models import chain_model
+
+from partway.serving import run_server
+
+SOURCE = str(Path(__file__).parents[2] / "src")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_one_line_says_where_it_listens_and_a_signal_ends_it(tmp_path: Path, number: signal.Signals) -> None:
+    chain_model(tmp_path)
+    with subprocess.Popen(
+        [sys.executable, "-m", "partway", "serve", str(tmp_path), "--port", "0"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": SOURCE},
+    ) as process:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        process.send_signal(number)
+        out, err = process.communicate(timeout=60)
+    assert line.startswith("listening address=127.0.0.1:")
+    assert line.endswith(" models=1\n")
+    assert (process.returncode, out, err) == (0, "", "")
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "some.host"])
+def test_an_address_that_others_reach_must_be_asked_for(partway: Command, tmp_path: Path, host: str) -> None:
+    assert "--insecure" in complaint(partway, "serve", tmp_path, "--host", host)
+
+
+def test_a_missing_repository_is_one_line(partway: Command, tmp_path: Path) -> None:
+    assert "there is no folder" in complaint(partway, "serve", tmp_path / "none")
+
+
+def test_wrong_options_are_one_line(partway: Command, tmp_path: Path) -> None:
+    for words in (("--port", "65536"), ("--max-message", "64"), ("--max-message", "3GB"), ("--queue", "0")):
+        assert f"argument {words[0]}" in complaint(partway, "serve", tmp_path, *words)
+
+
+def test_an_address_in_use_is_one_line(partway: Command, tmp_path: Path) -> None:
+    with run_server(tmp_path) as server:
+        port = server.address.rpartition(":")[2]
+        assert "cannot be listened on" in complaint(partway, "serve", tmp_path, "--port", port)
