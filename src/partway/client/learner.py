@@ -33,6 +33,7 @@ Key = tuple[tuple[str, tuple[int, ...]], ...]
 _MOST_BINDINGS = 8
 _REFRESH_S = 1.0  # while requests come: one small question a second, for load, tails and round trip
 _POLL_S = 0.02
+_SILENCES = 3  # a server that is silent so often in a row is not waited for
 _IDLE_WAIT_S = 1.0  # a device that is never idle is measured busy, which is how it will be used
 _QUICK = Effort(warm_ups=1, least_runs=3, most_runs=5, budget_s=0.2)
 
@@ -147,6 +148,7 @@ class Learner:
     def wait(self, feeds: Mapping[str, np.ndarray], timeout_s: float) -> bool:
         """Wait until all costs for these feeds are known; whether they are."""
         deadline_s = self._clock() + timeout_s
+        silences = self._observer.failures
         while (left_s := deadline_s - self._clock()) > 0 and not self._stopped.is_set():
             bound = self.bound(feeds)
             if bound is None and key_of(feeds) in self._why_not:
@@ -155,6 +157,8 @@ class Learner:
                 return True
             if bound is not None and not bound.unmeasured():
                 _settle(self._submit(partial(self._refresh, bound)), left_s)
+                if self._observer.failures >= silences + _SILENCES:
+                    return False
             else:
                 _settle(self._submit(lambda: None), left_s)  # whatever was begun before is done then
             self._stopped.wait(_POLL_S)
@@ -220,8 +224,10 @@ class Learner:
     def _refresh(self, bound: BoundModel) -> None:
         try:
             if self._remote.usable:
-                padding_bytes = self._observer.probe_bytes()
-                bound.learn_tails(self._remote.ask_costs(bound, padding_bytes=padding_bytes).server_s)
+                # Always without padding first: a round trip that is out of date spoils what a probe tells.
+                bound.learn_tails(self._remote.ask_costs(bound).server_s)
+                if padding_bytes := self._observer.probe_bytes():
+                    self._remote.ask_costs(bound, padding_bytes=padding_bytes)
         finally:
             with self._lock:
                 self._refreshing = False

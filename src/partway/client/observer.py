@@ -7,6 +7,7 @@ Safe to call from several threads; clocks are handed in.
 import logging
 import math
 import threading
+from dataclasses import replace
 
 import numpy as np
 
@@ -21,6 +22,7 @@ _LOAD_LASTS_S = 5.0  # an older report says nothing of a queue that moves in mil
 _DEVICE_GAIN = 0.2
 _DEVICE_BOUND = math.log(8.0)  # a device eight times off its measurement is measured wrongly
 _PROBE_S, _SMALLEST_PROBE_BYTES, _LARGEST_PROBE_BYTES = 0.1, 8_192, 262_144
+_PROBE_EVERY_S = 2.0
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.25, 30.0
 
 
@@ -36,7 +38,9 @@ class Observer:
     def __init__(self, *, prior: Link, clock: Clock, generator: np.random.Generator) -> None:
         self._clock = clock
         self._generator = generator
+        self._prior = prior
         self._estimator = LinkEstimator(prior)
+        self._uplink_told_s = -math.inf
         self._load: tuple[float, Load] | None = None
         self._device_log = 0.0
         self._failures = 0
@@ -49,19 +53,26 @@ class Observer:
         return self._clock() >= self._closed_until_s
 
     @property
+    def failures(self) -> int:
+        """How often in a row the server did not answer."""
+        return self._failures
+
+    @property
     def link(self) -> LinkEstimate:
         """The link as it is believed to be now."""
         with self._lock:
-            return self._estimator.estimate(self._clock())
+            return self._estimate(self._clock())
 
     def probe_bytes(self) -> int:
         """How many bytes to send along with the next question, to learn the uplink; 0 when it is known or comes first.
 
-        A device that never offloads would otherwise never learn that it should: a tenth of a second's worth
-        as far as the rate is known, and nothing for as long as real transfers tell.
+        A device that never offloads would otherwise never learn that it should, or that the link is better now:
+        a tenth of a second's worth as far as the rate is known, at most every two seconds, and nothing for as
+        long as real transfers tell.
         """
         estimate = self.link
-        if estimate.uplink_observed or not estimate.rtt_observed:
+        told_lately = self._clock() - self._uplink_told_s < _PROBE_EVERY_S
+        if (estimate.uplink_observed and told_lately) or not estimate.rtt_observed:
             return 0
         wanted = _PROBE_S * estimate.link.uplink_bytes_per_s
         return int(min(_LARGEST_PROBE_BYTES, max(_SMALLEST_PROBE_BYTES, wanted)))
@@ -70,7 +81,7 @@ class Observer:
         """What to expect of a request that is decided now."""
         with self._lock:
             now_s = self._clock()
-            link = self._estimator.estimate(now_s).link
+            link = self._estimate(now_s).link
             queue_delay_s, slowdown = 0.0, 1.0
             if self._load is not None and now_s - self._load[0] <= _LOAD_LASTS_S:
                 queue_delay_s, slowdown = self._load[1].queue_delay_s, self._load[1].slowdown
@@ -96,6 +107,8 @@ class Observer:
             now_s = self._clock()
             self._failures, self._closed_until_s = 0, -math.inf
             self._estimator.observe(Transfer(at_s=now_s, up_bytes=up_bytes, down_bytes=down_bytes, network_s=network_s))
+            if up_bytes >= _SMALLEST_PROBE_BYTES:
+                self._uplink_told_s = now_s
             if load is not None:
                 self._load = now_s, load
 
@@ -103,7 +116,7 @@ class Observer:
         """No answer came.
 
         A server that is gone is left alone for a while, longer each time. A transfer that took too long says
-        that the link is at most so fast, and is learnt from as if it had just arrived.
+        that the link is at most so fast.
 
         Args:
             up_bytes: length of the request.
@@ -113,7 +126,7 @@ class Observer:
         with self._lock:
             now_s = self._clock()
             if timed_out:
-                self._estimator.observe(Transfer(at_s=now_s, up_bytes=up_bytes, down_bytes=0, network_s=waited_s))
+                self._estimator.observe_timeout(at_s=now_s, up_bytes=up_bytes, waited_s=waited_s)
             pause_s = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2.0 ** min(self._failures, 16))
             pause_s *= self._generator.uniform(0.5, 1.0)
             self._failures += 1
@@ -133,3 +146,13 @@ class Observer:
             step = math.log(took_s / expected_s) - self._device_log
             moved = self._device_log + _DEVICE_GAIN * step
             self._device_log = min(_DEVICE_BOUND, max(-_DEVICE_BOUND, moved))
+
+    def _estimate(self, now_s: float) -> LinkEstimate:
+        estimate = self._estimator.estimate(now_s)
+        if estimate.downlink_observed or not estimate.uplink_observed:
+            return estimate
+        # A device that only probes never sees a downlink. It is thought to be as much better or worse than
+        # expected as the uplink is, both being one radio's, until an answer tells.
+        better = estimate.link.uplink_bytes_per_s / self._prior.uplink_bytes_per_s
+        link = replace(estimate.link, downlink_bytes_per_s=self._prior.downlink_bytes_per_s * better)
+        return replace(estimate, link=link)

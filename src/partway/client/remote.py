@@ -74,7 +74,7 @@ class Remote:
         self._timeout_s = timeout_s
         self._clock = clock
         self._refused_until_s = -math.inf
-        self._why_not = "the server has not been asked yet"
+        self._why_not = "the server has not said yet what its part would take"
 
     @property
     def usable(self) -> bool:

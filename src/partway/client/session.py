@@ -28,7 +28,7 @@ from partway.engine import CPU, NodeArg, OrtRuntime, OrtSession, Session, SlowSe
 from partway.errors import InputError, ServerError, WireError
 from partway.graph import Cache, Source, match_value
 from partway.link import NAMED_LINKS, Link, LinkEstimate
-from partway.planning import Conditions, Decision, decide
+from partway.planning import Conditions, CostTable, Decision, decide
 
 logger = logging.getLogger(__name__)
 
@@ -172,10 +172,23 @@ class InferenceSession:
             timeout_s: the longest to wait.
 
         Returns:
-            Whether they are known; False when time ran out or there is nothing to offload to.
+            Whether they are known; False when time ran out, the server is silent, or there is none.
         """
         feeds = {name: np.asarray(array) for name, array in input_feed.items()}
         return self._learner is not None and self._learner.wait(feeds, timeout_s)
+
+    def costs(self, input_feed: Mapping[str, np.ndarray]) -> CostTable | None:
+        """What every cut that can be chosen now is expected to cost, device-only last.
+
+        Args:
+            input_feed: feeds whose shapes matter.
+
+        Returns:
+            None until cuts for these shapes are prepared, or when there is nothing to offload to.
+        """
+        feeds = {name: np.asarray(array) for name, array in input_feed.items()}
+        bound = self._learner.bound(feeds) if self._learner is not None else None
+        return None if bound is None else bound.choices.table
 
     def close(self) -> None:
         """Stop background work and let the connection go. Repeated calls do nothing."""
@@ -200,7 +213,7 @@ class InferenceSession:
         cut, cost = choices.cuts[decision.index], choices.table.costs[decision.index]
         request.decided(decision)
         wanted = tuple(name for name in request.names if cut.tail is not None and name in cut.tail.outputs)
-        if cut.tail is not None and not remote.usable:
+        if not remote.usable or len(choices.cuts) == 1:
             request.reason = f"the device alone, since {remote.why_not}"
         if cut.tail is None or not wanted or not remote.usable:
             return request.run_alone(bound, choices.table.costs[-1])
@@ -259,7 +272,7 @@ class InferenceSession:
 
 
 def _match_values(whole: OrtSession, bind: Mapping[str, np.ndarray | float]) -> dict[str, np.ndarray]:
-    known = {tensor.name: tensor for tensor in whole.input_infos}
+    known = {tensor.name: tensor for tensor in (*whole.input_infos, *whole.optional_infos)}
     for name in bind:
         if name not in known:
             raise InputError(f"the model has no input {name!r} to bind; its inputs are {', '.join(known)}")
