@@ -17,6 +17,8 @@ from partway.graph.tensors import TensorInfo, dtype_name, element_type_of
 
 _LARGEST_VALUE_BYTES = 65_536  # bound values travel with every request: they are switches, not weights
 _LARGEST_RANK = 32
+# Spelt out, since numpy reads far more out of a text than an element type.
+_BOUND_DTYPES = frozenset(np.dtype(code).newbyteorder("<").str for code in "?bhilqBHILQefd")
 _Length = Annotated[int, msgspec.Meta(ge=0, le=2**40)]
 
 
@@ -82,7 +84,7 @@ class Binding:
         try:
             encoded = msgspec.json.decode(text.encode(), type=_EncodedBinding)
             values = {name: _decode_value(name, value) for name, value in encoded.values.items()}
-        except (msgspec.MsgspecError, UnicodeError, TypeError, ValueError) as error:
+        except (msgspec.MsgspecError, RecursionError, ValueError) as error:
             raise BindingError(f"{text[:80]!r} is no binding: {error}") from error
         if any(len(shape) > _LARGEST_RANK for shape in encoded.shapes.values()):
             raise BindingError(f"a shape in the binding has more than {_LARGEST_RANK} dimensions")
@@ -101,7 +103,7 @@ def make_binding(shapes: Mapping[str, Sequence[int]], values: Mapping[str, np.nd
     """
     bound = []
     for name, value in sorted(values.items()):
-        if value.dtype.kind not in "biuf" or value.nbytes > _LARGEST_VALUE_BYTES:
+        if value.dtype.str not in _BOUND_DTYPES or value.nbytes > _LARGEST_VALUE_BYTES:
             raise BindingError(
                 f"input {name!r} cannot be bound to a value of {dtype_name(value.dtype)}{list(value.shape)}; "
                 f"bound values are numbers of at most {_LARGEST_VALUE_BYTES} bytes: feed it instead"
@@ -143,6 +145,11 @@ def bind_inputs(
             _match_shape(tensor, tuple(shapes[tensor.name]), symbols)
     for name, value in constants.items():
         _match_shape(known[name], value.shape, symbols)
+        if name in shapes and tuple(shapes[name]) != value.shape:
+            raise BindingError(
+                f"input {name!r} is bound to a value of shape {list(value.shape)} and to the shape "
+                f"{list(shapes[name])}; leave the shape out"
+            )
     bound: dict[str, tuple[int, ...]] = {}
     missing = []
     for tensor in fed:
@@ -165,26 +172,32 @@ def _example(length: int | str | None) -> str:
 
 
 def _decode_value(name: str, value: _EncodedValue) -> np.ndarray:
-    dtype = np.dtype(value.dtype)
-    if dtype.kind not in "biuf" or len(value.content) > 2 * _LARGEST_VALUE_BYTES:
+    if value.dtype not in _BOUND_DTYPES or len(value.content) > 2 * _LARGEST_VALUE_BYTES:
         raise BindingError(f"the bound value of {name!r} is too large or not numeric")
-    return np.frombuffer(base64.b64decode(value.content, validate=True), dtype=dtype).reshape(value.shape)
+    return np.frombuffer(base64.b64decode(value.content, validate=True), dtype=value.dtype).reshape(value.shape)
 
 
 def match_value(tensor: TensorInfo, value: np.ndarray) -> np.ndarray:
     """A constant as the input wants it: in its element type, one element reshaped to its rank.
 
     Raises:
-        BindingError: the input is not numeric, or cannot hold the value exactly.
+        BindingError: the input or the value is not numeric, or the input cannot hold the value: integers must
+            be exact, floats are rounded.
     """
     if tensor.dtype is None or tensor.dtype == np.dtype(object):
         raise BindingError(f"input {tensor.name!r} is {tensor.describe()}; only numbers can be bound by value")
+    given = np.asarray(value)
+    if given.dtype.kind not in "biuf":
+        raise BindingError(f"input {tensor.name!r} is {tensor.describe()}; {value!r} is no number to bind it to")
     with np.errstate(all="ignore"):
-        converted = np.asarray(value).astype(tensor.dtype)
-    if not np.array_equal(converted.astype(np.float64), np.asarray(value).astype(np.float64)):
+        converted = given.astype(tensor.dtype)
+        wide, held = given.astype(np.float64), converted.astype(np.float64)
+        rounding = float(np.finfo(tensor.dtype).eps) if tensor.dtype.kind == "f" else 0.0
+        fits = np.allclose(held, wide, rtol=rounding, atol=0.0, equal_nan=rounding > 0)
+    if not fits:
         raise BindingError(
-            f"input {tensor.name!r} is {tensor.describe()} and cannot hold {value!r} exactly; "
-            f"give a {element_type_of(tensor.dtype).name.lower()} value"
+            f"input {tensor.name!r} is {tensor.describe()} and cannot hold {value!r}; "
+            f"give values that {element_type_of(tensor.dtype).name.lower()} can hold"
         )
     if tensor.shape is not None and len(tensor.shape) != converted.ndim and converted.size == 1:
         converted = converted.reshape((1,) * len(tensor.shape))

@@ -19,10 +19,11 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from partway.errors import InputError
+from partway.errors import DocumentError, InputError
 from partway.units import parse_size
 
 logger = logging.getLogger(__name__)
@@ -47,7 +48,8 @@ class Entry:
         """The sub-folder `name`, filled by `make` if it is not there; lives as long as the entry."""
         directory = self.directory / name
         if not directory.is_dir():
-            self._cache.fill(directory, make)
+            with self._cache.writing():
+                self._cache.fill(directory, make)
         return directory
 
     def close(self) -> None:
@@ -99,6 +101,26 @@ class Cache:
         Raises:
             InputError: the cache folder cannot be written.
         """
+        with self.writing():
+            entry = self._hold(key, make)
+            self._evict()
+        return entry
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """What fails to be written within is one clear error.
+
+        Raises:
+            InputError: something within could not write to the cache.
+        """
+        try:
+            yield
+        except (OSError, DocumentError) as error:
+            raise InputError(
+                f"the cache folder {self.root} cannot be written ({error}); set PARTWAY_CACHE to one that can"
+            ) from error
+
+    def _hold(self, key: str, make: Callable[[Path], None]) -> Entry:
         graphs = self._folder("graphs")
         directory = graphs / key
         descriptor = os.open(graphs / f"{key}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
@@ -113,7 +135,6 @@ class Cache:
         except BaseException:
             os.close(descriptor)
             raise
-        self._evict()
         return Entry(self, directory, descriptor)
 
     def fill(self, directory: Path, make: Callable[[Path], None]) -> None:
@@ -143,18 +164,16 @@ class Cache:
             os.link(weights, kept)
         except FileExistsError:
             spare = weights.with_suffix(".link")
-            with contextlib.suppress(FileNotFoundError):  # removed meanwhile: keep our own copy
+            with contextlib.suppress(OSError):  # removed meanwhile, or linked too often: keep our own copy
                 os.link(kept, spare)
                 spare.replace(weights)
+        except OSError as error:  # file systems without hard links: every entry keeps its own copy
+            logger.info("weights_not_shared reason=%s", error)
 
     def _folder(self, name: str) -> Path:
         folder = self.root / name
-        try:
+        with self.writing():
             folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise InputError(
-                f"the cache folder {folder} cannot be made ({error.strerror}); set PARTWAY_CACHE to one that can"
-            ) from error
         return folder
 
     def _evict(self) -> None:

@@ -73,7 +73,7 @@ def canonicalise(source: Source, binding: Binding, runtime: GraphRuntime, *, cac
         BindingError: the runtime refuses the model under these shapes.
     """
     cache = cache or Cache.default()
-    identity = "\n".join(("1", source.digest, binding.encode(), runtime.version))
+    identity = "\n".join(("2", source.digest, binding.encode(), runtime.version))
     key = hashlib.sha256(identity.encode()).hexdigest()[:32]
     entry = cache.entry(key, lambda folder: _make(folder, source, binding, runtime))
     record = read_document(entry.directory / _ENTRY_FILE, GraphEntry)
@@ -89,17 +89,18 @@ def canonicalise(source: Source, binding: Binding, runtime: GraphRuntime, *, cac
 
 def _make(folder: Path, source: Source, binding: Binding, runtime: GraphRuntime) -> None:
     logger.info("graph_canonicalised digest=%s binding=%s", source.digest, binding.encode())
-    bound = folder / "bound.onnx"
     model = source.load()
-    bind_model(model, binding)
-    ir.save(model, bound, external_data="bound.bin", size_threshold_bytes=_EXTERNAL_FROM_BYTES)
-    try:
-        runtime.simplify(bound, folder / GRAPH_FILE, WEIGHTS_FILE)
-    except EngineError as error:
-        shapes = {name: list(shape) for name, shape in binding.shapes}
-        raise BindingError(f"ONNX Runtime refuses {source.path} with the shapes {shapes}: {error}") from error
-    bound.unlink()
-    bound.with_suffix(".bin").unlink(missing_ok=True)
+    bind_values(model, binding)
+    if binding.values:
+        # Bodies of `If` that the values rule out must be gone before shapes are inferred: what is right for one
+        # value may be wrong for another, and ONNX Runtime 1.24 to 1.32 crashes on a wrong body that it folds.
+        model = ir.load(_simplify(model, folder, "values", source, binding, runtime))
+    bind_shapes(model, binding)
+    _simplify(model, folder, Path(GRAPH_FILE).stem, source, binding, runtime)
+    source.require_unchanged()
+    for spare in folder.iterdir():
+        if spare.name not in (GRAPH_FILE, WEIGHTS_FILE):
+            spare.unlink()
     graph = onnx.load(folder / GRAPH_FILE, load_external_data=False)
     record = GraphEntry(
         source_digest=source.digest,
@@ -111,25 +112,46 @@ def _make(folder: Path, source: Source, binding: Binding, runtime: GraphRuntime)
     write_document(folder / _ENTRY_FILE, record)
 
 
-def bind_model(model: ir.Model, binding: Binding) -> None:
-    """Fix the graph's inputs in place: fed ones to their shapes, constants to initializers.
+def _simplify(
+    model: ir.Model, folder: Path, stem: str, source: Source, binding: Binding, runtime: GraphRuntime
+) -> Path:
+    given, target = folder / f"{stem}-given.onnx", folder / f"{stem}.onnx"
+    ir.save(model, given, external_data=f"{given.stem}.bin", size_threshold_bytes=_EXTERNAL_FROM_BYTES)
+    try:
+        runtime.simplify(given, target, WEIGHTS_FILE if target.name == GRAPH_FILE else f"{stem}.bin")
+    except EngineError as error:
+        shapes = {name: list(shape) for name, shape in binding.shapes}
+        raise BindingError(f"ONNX Runtime refuses {source.path} with the shapes {shapes}: {error}") from error
+    _mark_invented(target, frozenset(model.graph.initializers))
+    return target
 
-    Initializers that are listed among the inputs and not fed become plain constants.
+
+def _mark_invented(file: Path, known: frozenset[str]) -> None:
+    # ONNX Runtime invents names for constants of its own; when it optimises its own result again it invents the
+    # same ones once more, and then refuses the graph (its MatMulAddFusion, 1.32).
+    model = ir.load(file)
+    for name, value in tuple(model.graph.initializers.items()):
+        if name not in known and not value.is_graph_output():
+            value.name = f"partway.{name}"
+    ir.save(model, file)
+
+
+def bind_values(model: ir.Model, binding: Binding) -> None:
+    """Make constants, in place, of the inputs that are bound by value and of defaults that are not fed.
 
     Args:
         model: the graph to change.
         binding: a binding of this graph's inputs.
     """
     graph = model.graph
-    shapes: Mapping[str, tuple[int, ...]] = dict(binding.shapes)
+    fed = {name for name, _ in binding.shapes}
     values = {value.name: value.array() for value in binding.values}
     model.ir_version = max(model.ir_version or 0, _LOWEST_IR_VERSION)
     for value in tuple(graph.inputs):
         name = value.name or ""
-        if name in shapes:
+        if name in fed:
             graph.initializers.pop(name, None)
             value.const_value = None
-            value.shape = ir.Shape(shapes[name])
         elif name in values:
             graph.inputs.remove(value)
             graph.initializers.pop(name, None)
@@ -138,6 +160,19 @@ def bind_model(model: ir.Model, binding: Binding) -> None:
             graph.register_initializer(value)
         elif name in graph.initializers:
             graph.inputs.remove(value)
+
+
+def bind_shapes(model: ir.Model, binding: Binding) -> None:
+    """Fix the fed inputs to their shapes, in place.
+
+    Args:
+        model: the graph to change.
+        binding: a binding of this graph's inputs.
+    """
+    shapes: Mapping[str, tuple[int, ...]] = dict(binding.shapes)
+    for value in model.graph.inputs:
+        if (shape := shapes.get(value.name or "")) is not None:
+            value.shape = ir.Shape(shape)
 
 
 def _describe(graph: onnx.ModelProto, folder: Path, binding: Binding, runtime: GraphRuntime) -> tuple[TensorInfo, ...]:
@@ -153,4 +188,10 @@ def _describe(graph: onnx.ModelProto, folder: Path, binding: Binding, runtime: G
         raise ModelError(f"ONNX Runtime cannot describe the tensors of its own simplified graph: {error}") from error
     shapes = dict(binding.shapes)
     fed = (read_value(value) for value in ir.from_proto(graph).graph.inputs)
-    return (*(replace(tensor, shape=shapes.get(tensor.name)) for tensor in fed), *described)
+    # A tensor of unknown rank is described as a scalar; the graph it was saved in tells them apart.
+    declared = (*graph.graph.value_info, *graph.graph.output)
+    ranked = {value.name for value in declared if value.type.tensor_type.HasField("shape")}
+    return (
+        *(replace(tensor, shape=shapes.get(tensor.name)) for tensor in fed),
+        *(tensor if tensor.shape or tensor.name in ranked else replace(tensor, shape=None) for tensor in described),
+    )

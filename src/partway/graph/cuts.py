@@ -34,7 +34,7 @@ class Cut:
 
     Attributes:
         crossing: tensors that the device sends, in graph order; none for device-only.
-        head: what the device runs; None when it only sends its inputs.
+        head: what the device runs; None when it only sends its inputs. Outputs that are constants are its own.
         tail: what the server runs; None for device-only.
         up_bytes: raw bytes of the crossing tensors; strings, whose size shows only when fed, count 0.
         down_bytes: raw bytes of the outputs that the server computes, as far as their shapes are known.
@@ -84,30 +84,25 @@ def whole(model: Model) -> Piece:
 def cut_at(model: Model, crossing: Iterable[str]) -> Cut:
     """The cut that sends exactly these tensors.
 
+    What crosses names a cut: nodes that could lie on either side, since they only make outputs from crossing
+    tensors, are the tail's.
+
     Args:
         model: the graph.
-        crossing: tensor names, in any order.
+        crossing: tensor names, in any order; none for device-only.
 
     Raises:
         CutError: a name is unknown or may not cross, or the tensors do not separate the graph; the message
             names the tensor that is missing or superfluous.
     """
     names = frozenset(crossing)
-    tail = tail_piece(model, names, None)
-    _require_crossable(model, tail.inputs)
-    made = 0
-    for index in _needed(model, tail.outputs, names)[0]:
-        made |= 1 << index
-    head = ((1 << len(model.nodes)) - 1) & ~made
-    for index in _indices(head):
-        for name in model.nodes[index].inputs:
-            producer = model.producers.get(name)
-            if producer is not None and made >> producer & 1 and name not in names:
-                raise CutError(
-                    f"{_listed(names)} is no cut: {model.nodes[index].name!r} would stay on the device and wait "
-                    f"for {name!r} from the server"
-                )
-    return _cut(model, head)
+    if not names:
+        return device_only(model)
+    _require_crossable(model, tail_piece(model, names, None).inputs)
+    cut = _widest(model, names)
+    if names != frozenset(cut.crossing):
+        raise CutError(f"{_listed(names)} is no cut: {_obstacle(model, names)}")
+    return cut
 
 
 def tail_piece(model: Model, fed: Iterable[str], requested: Sequence[str] | None) -> Piece:
@@ -122,7 +117,7 @@ def tail_piece(model: Model, fed: Iterable[str], requested: Sequence[str] | None
         CutError: an unknown name, a fed tensor that nobody needs, or outputs that need more.
     """
     names = frozenset(fed)
-    for name in names:
+    for name in sorted(names):
         if name not in model.tensors:
             raise CutError(f"the graph has no tensor {name!r}; `partway inspect` lists those that may cross")
     outputs = tuple(tensor.name for tensor in model.outputs)
@@ -136,7 +131,9 @@ def tail_piece(model: Model, fed: Iterable[str], requested: Sequence[str] | None
     if missing:
         raise CutError(f"{_listed(names)} is no cut: the outputs also need {_listed(missing)}")
     if not wanted:
-        raise CutError(f"{_listed(names)} is no cut: no output can be computed from it alone")
+        raise CutError(
+            f"{_listed(names)} is no cut: no output can be computed from it alone; {_obstacle(model, names)}"
+        )
     if already := sorted(names.intersection(wanted)):
         raise CutError(f"{_listed(already)} was fed and requested; request only what the server has to compute")
     used = {name for index in nodes for name in model.nodes[index].inputs}
@@ -156,21 +153,29 @@ def single_tensor_cuts(model: Model) -> tuple[Cut, ...]:
     cuts = []
     for name in model.tensors:
         tail = 0
-        for consumer in model.consumers.get(name, ()):
+        consumers = model.consumers.get(name, ())
+        for consumer in consumers:
             tail |= descendants[consumer] | 1 << consumer
-        if tail and name in model.crossable and _only_reads(model, tail, name):
+        if not tail or name not in model.crossable:
+            continue
+        if _only_reads(model, tail, name):
             cuts.append(_cut(model, ((1 << count) - 1) & ~tail))
+        elif len(consumers) > 1 and (cut := _widest(model, frozenset({name}))).crossing:
+            cuts.append(cut)  # some of those that read it can stay on the device
     return tuple(sorted(cuts, key=lambda cut: (cut.depth, cut.crossing)))
 
 
 def prefix_cuts(model: Model) -> tuple[Cut, ...]:
-    """The cuts whose head is the first few nodes in graph order, however many tensors cross; each legal."""
-    cuts = []
+    """The cuts after the first few nodes in graph order, however many tensors cross; each legal, and once.
+
+    A node of those that only makes outputs from crossing tensors is the tail's all the same, as in `cut_at`.
+    """
+    cuts: dict[tuple[str, ...], Cut] = {}
     for depth in range(len(model.nodes)):
         cut = _cut(model, (1 << depth) - 1)
-        if model.crossable.issuperset(cut.crossing):
-            cuts.append(cut)
-    return tuple(cuts)
+        if cut.tail is not None and cut.crossing not in cuts and model.crossable.issuperset(cut.crossing):
+            cuts[cut.crossing] = _widest(model, frozenset(cut.crossing))
+    return tuple(cuts.values())
 
 
 def candidate_cuts(model: Model) -> tuple[Cut, ...]:
@@ -230,7 +235,7 @@ def _needed(model: Model, wanted: Iterable[str], fed: frozenset[str]) -> tuple[s
 
 
 def _cut(model: Model, head: int) -> Cut:
-    # Outputs that no node makes (inputs and constants passed through) stay on the device.
+    # Outputs that no node makes stay on the device: constants come from its head, inputs are at hand.
     made_by_head = {name for index in _indices(head) for name in model.nodes[index].outputs}
     tail_nodes = [node for index, node in enumerate(model.nodes) if not head >> index & 1]
     made_by_tail = {name for node in tail_nodes for name in node.outputs}
@@ -238,8 +243,11 @@ def _cut(model: Model, head: int) -> Cut:
     crossing = tuple(name for name in model.tensors if name in read_by_tail and name not in made_by_tail)
     outputs = tuple(tensor.name for tensor in model.outputs)
     tail_outputs = tuple(name for name in outputs if name in made_by_tail)
-    kept = tuple(name for name in model.tensors if name in made_by_head and (name in crossing or name in outputs))
-    passed = () if tail_outputs else tuple(name for name in outputs if name not in made_by_head)
+    inputs = {tensor.name for tensor in model.inputs}
+    constants = {name for name in outputs if name not in model.producers and name not in inputs}
+    wanted = made_by_head.intersection((*crossing, *outputs)) | constants
+    kept = tuple(name for name in model.tensors if name in wanted)
+    passed = () if tail_outputs else tuple(name for name in outputs if name in inputs)
     return Cut(
         crossing=crossing if tail_outputs else (),
         head=_head_piece(model, (*kept, *passed)) if kept or passed else None,
@@ -265,6 +273,45 @@ def _require_crossable(model: Model, names: Iterable[str]) -> None:
                 f"{name!r} may not cross: it is {model.tensors[name].describe()}, and only tensors of a plain type "
                 f"and known size that the model's own file names may; `partway inspect` lists them"
             )
+
+
+def _computable(model: Model, fed: frozenset[str]) -> int:
+    # The nodes that need nothing but `fed`, as a bit set; those that make what is fed anyhow are left out.
+    made = set(fed)
+    nodes = 0
+    for index, node in enumerate(model.nodes):
+        if made.issuperset(node.inputs) and fed.isdisjoint(node.outputs):
+            made.update(node.outputs)
+            nodes |= 1 << index
+    return nodes
+
+
+def _obstacle(model: Model, fed: frozenset[str]) -> str:
+    # The first node that has some of what it reads from the server and some not.
+    computable = _computable(model, fed)
+    for index, node in enumerate(model.nodes):
+        at_hand = [
+            name for name in node.inputs if name in fed or computable >> model.producers.get(name, len(model.nodes)) & 1
+        ]
+        if at_hand and not computable >> index & 1:
+            return f"{node.name!r} reads {_listed(at_hand)} and also needs {_listed({*node.inputs} - {*at_hand})}"
+    return f"nothing that is left to run reads {_listed(fed)}"
+
+
+def _widest(model: Model, fed: frozenset[str]) -> Cut:
+    # The cut with the most nodes in a tail that reads `fed` alone, and on which no node of the head waits.
+    tail, before = _computable(model, fed), -1
+    while tail != before:
+        before = tail
+        for index in reversed(tuple(_indices(tail))):
+            readers = (reader for name in model.nodes[index].outputs for reader in model.consumers.get(name, ()))
+            if not all(tail >> reader & 1 for reader in readers):
+                tail &= ~(1 << index)
+        for index in _indices(tail):
+            producers = (model.producers.get(name) for name in model.nodes[index].inputs if name not in fed)
+            if not all(producer is not None and tail >> producer & 1 for producer in producers):
+                tail &= ~(1 << index)
+    return _cut(model, ((1 << len(model.nodes)) - 1) & ~tail)
 
 
 def _indices(nodes: int) -> Iterator[int]:

@@ -31,6 +31,10 @@ def digest_model(model: ir.Model) -> str:
     for key in sorted(model.functions, key=str):
         function = model.functions[key]
         _add(digest, "function", *map(str, key), *_names(function.inputs), "->", *_names(function.outputs))
+        for domain, version in sorted(function.opset_imports.items()):
+            _add(digest, "opset", domain, str(version))
+        for name in sorted(function.attributes):
+            _add_attribute(digest, function.attributes[name])
         _add_nodes(digest, function)
     _add_graph(digest, model.graph)
     return f"sha256:{digest.hexdigest()}"
@@ -91,6 +95,6 @@ def _add_tensor(digest: _Hash, tensor: ir.TensorProtocol) -> None:
     _add(digest, str(tensor.dtype), str(tuple(tensor.shape.numpy())))
     if tensor.dtype is ir.DataType.STRING:
         for element in np.asarray(tensor.numpy()).reshape(-1):
-            _add(digest, element.decode(errors="replace") if isinstance(element, bytes) else str(element))
+            _add(digest, element.decode(errors="backslashreplace") if isinstance(element, bytes) else str(element))
     else:
         digest.update(tensor.tobytes())

@@ -36,18 +36,15 @@ def _transposed_convolution(inputs: Sequence[Shape], _output: Shape) -> int:
     return 0 if data is None or weight is None else prod(data) * prod(weight[1:])
 
 
-def _product(weight_index: int) -> _Rule:
-    # Every product of matrices sums over the elements that both factors have and the output has not.
-    def count(inputs: Sequence[Shape], output: Shape) -> int:
-        left = inputs[0]
-        right = inputs[weight_index] if len(inputs) > weight_index else None
-        if not left or not right or output is None:
-            return 0
-        rows = prod(output) // output[-1] if output and output[-1] else 1
-        inner = prod(left) // rows if rows else 0
-        return prod(output) * inner if len(output) <= 2 else prod(output) * left[-1]
+def _general_product(inputs: Sequence[Shape], output: Shape) -> int:
+    # Either factor may be transposed: what the left one has beside the output's rows is summed over.
+    left = inputs[0]
+    return prod(left) * output[-1] if left and output else 0
 
-    return count
+
+def _product(inputs: Sequence[Shape], output: Shape) -> int:
+    left = inputs[0]
+    return prod(output) * left[-1] if left and output is not None else 0
 
 
 def _recurrent(gates: int) -> _Rule:
@@ -68,11 +65,11 @@ _RULES: Mapping[str, _Rule] = {
     "ConvInteger": _convolution(1),
     "QLinearConv": _convolution(3),
     "ConvTranspose": _transposed_convolution,
-    "Gemm": _product(1),
-    "FusedGemm": _product(1),
-    "MatMul": _product(1),
-    "MatMulInteger": _product(1),
-    "QLinearMatMul": _product(3),
+    "Gemm": _general_product,
+    "FusedGemm": _general_product,
+    "MatMul": _product,
+    "MatMulInteger": _product,
+    "QLinearMatMul": _product,
     "LSTM": _recurrent(4),
     "GRU": _recurrent(3),
     "RNN": _recurrent(1),

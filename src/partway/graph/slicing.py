@@ -56,7 +56,9 @@ class Slicer:
     ) -> None:
         self._model = graph
         self._tensors = tensors
-        self._adapters = {adapter.inner: adapter for adapter in adapters}
+        self._adapters: dict[str, list[Adapter]] = {}
+        for adapter in adapters:
+            self._adapters.setdefault(adapter.inner, []).append(adapter)
         self._producers = {name: i for i, node in enumerate(graph.graph.node) for name in node.output if name}
         self._constants = {tensor.name: tensor for tensor in graph.graph.initializer}
         self._declared: dict[str, onnx.ValueInfoProto] = {
@@ -92,8 +94,8 @@ class Slicer:
             if name in seen or name in fed:
                 continue
             seen.add(name)
-            adapter = self._adapters.get(name)
-            if adapter is not None and adapter.plain in fed:
+            adapter = next((item for item in self._adapters.get(name, ()) if item.plain in fed), None)
+            if adapter is not None:
                 selection.adapters.append(adapter)
             elif name in self._constants:
                 selection.constants.add(name)

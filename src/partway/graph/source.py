@@ -7,9 +7,9 @@ Called by the client, the server's repository and every command that takes a MOD
 
 import hashlib
 import logging
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import onnx_ir as ir
@@ -20,10 +20,12 @@ from partway.errors import BindingError, DocumentError, ModelError
 from partway.graph.binding import Binding, bind_inputs
 from partway.graph.cache import Cache
 from partway.graph.digest import digest_model
+from partway.graph.external import resolve_external_data
 from partway.graph.tensors import TensorInfo, TensorRecord, read_value
 
 logger = logging.getLogger(__name__)
 
+_Stamp = tuple[tuple[str, int, int, int], ...]
 _LARGEST_GRAPH_BYTES = 2**31  # protobuf's own limit; larger models keep their weights in other files
 
 
@@ -31,9 +33,9 @@ class SourceMemo(Document, frozen=True, kw_only=True):
     """What was learnt from a source file, valid while its stamp stays the same."""
 
     kind = "partway.source"
-    version = 1
+    version = 2
 
-    stamp: tuple[tuple[str, int, int, int], ...]
+    stamp: _Stamp
     digest: str
     inputs: tuple[TensorRecord, ...]
     optional_inputs: tuple[TensorRecord, ...]
@@ -52,6 +54,7 @@ class Source:
         optional_inputs: inputs with a default, which may be fed.
         outputs: declared outputs.
         names: names of all top-level tensors; only these may cross a cut.
+        stamp: name, size, time and inode of the files that it was read from.
     """
 
     path: Path
@@ -60,6 +63,7 @@ class Source:
     optional_inputs: tuple[TensorInfo, ...]
     outputs: tuple[TensorInfo, ...]
     names: frozenset[str]
+    stamp: _Stamp = field(repr=False, compare=False)
 
     @classmethod
     def open(cls, path: str | Path, *, cache: Cache | None = None) -> "Source":
@@ -71,6 +75,7 @@ class Source:
 
         Raises:
             ModelError: no such file, or not a model that can be read.
+            InputError: the cache cannot be written.
         """
         path = Path(path)
         if not path.is_file():
@@ -81,7 +86,8 @@ class Source:
         memo = _remembered(memo_path)
         if memo is None:
             memo = _learn(path)
-            write_document(memo_path, memo)
+            with cache.writing():
+                write_document(memo_path, memo)
         return cls(
             path=path,
             digest=memo.digest,
@@ -89,6 +95,7 @@ class Source:
             optional_inputs=tuple(tensor.info() for tensor in memo.optional_inputs),
             outputs=tuple(tensor.info() for tensor in memo.outputs),
             names=frozenset(memo.names),
+            stamp=memo.stamp,
         )
 
     def bind(
@@ -116,7 +123,8 @@ class Source:
             values: inputs held constant, by name.
 
         Raises:
-            BindingError: a feed is missing, unknown, or has a shape or type that does not fit.
+            BindingError: a feed is missing, unknown, has a shape or type that does not fit, or contradicts the
+                value that its input is held at.
         """
         values = values or {}
         known = {tensor.name: tensor for tensor in (*self.inputs, *self.optional_inputs)}
@@ -127,7 +135,9 @@ class Source:
             declared = known.get(name)
             if declared is not None and declared.dtype is not None and not _same_type(declared.dtype, array.dtype):
                 raise BindingError(f"input {name!r} is {declared.describe()}; it was fed {array.dtype} instead")
-        return self.bind({name: array.shape for name, array in feeds.items()}, values)
+            if name in values and not np.array_equal(array, values[name]):
+                raise BindingError(f"input {name!r} is held at {values[name]} and was fed another value; feed one only")
+        return self.bind({name: array.shape for name, array in feeds.items() if name not in values}, values)
 
     def load(self) -> ir.Model:
         """The graph, read from its file again; tensors stay on disk until they are used.
@@ -135,60 +145,60 @@ class Source:
         Raises:
             ModelError: the file is gone or cannot be read any more.
         """
-        return load_model(self.path)
+        return read_model(self.path)[0]
+
+    def require_unchanged(self) -> None:
+        """Make sure that what was loaded since is still the model of this digest.
+
+        Raises:
+            ModelError: a file has changed since the source was opened.
+        """
+        for file, *known in self.stamp:
+            try:
+                changed = _stamp(Path(file))[1:] != tuple(known)
+            except OSError:
+                changed = True
+            if changed:
+                raise ModelError(f"{file} has changed since {self.path} was opened; open it again")
 
 
-def load_model(path: Path) -> ir.Model:
-    """The onnx-ir model in the file, external data looked for beside the path, then beside what it links to.
+def read_model(path: Path) -> tuple[ir.Model, frozenset[Path]]:
+    """The onnx-ir model in the file, and the files that its external data lies in.
+
+    External data is looked for beside the path, then beside what it links to.
 
     Raises:
         ModelError: the file cannot be read, or its external data is absent or outside its folder.
     """
     try:
-        if path.stat().st_size >= _LARGEST_GRAPH_BYTES:
-            raise ModelError(f"{path} is over 2 GiB, which protobuf cannot read; store its weights as external data")
-        model = ir.load(path)
+        size_bytes = path.stat().st_size
+        model = ir.load(path) if size_bytes < _LARGEST_GRAPH_BYTES else None
     except (OSError, ValueError, TypeError, KeyError, DecodeError) as error:
         raise ModelError(f"{path} is not a readable ONNX model: {error}") from error
+    if model is None:
+        raise ModelError(f"{path} is over 2 GiB, which protobuf cannot read; store its weights as external data")
     if not len(model.graph) and not model.graph.outputs:
         raise ModelError(f"{path} holds no ONNX graph; expected a file that onnx.save wrote")
-    for tensor in external_tensors(model):
-        _check_location(path, tensor)
-    return model
-
-
-def external_tensors(model: ir.Model) -> Iterator[ir.ExternalTensor]:
-    """Every tensor of the model whose elements lie in another file, subgraphs included."""
-    for graph in model.graphs():
-        for value in graph.initializers.values():
-            if isinstance(value.const_value, ir.ExternalTensor):
-                yield value.const_value
-
-
-def _check_location(path: Path, tensor: ir.ExternalTensor) -> None:
-    location = PurePosixPath(tensor.location)
-    if location.is_absolute() or ".." in location.parts:
-        raise ModelError(
-            f"{path} keeps {tensor.name!r} at {str(location)!r}; external data must lie in the model's own folder"
-        )
-    if not (path.parent / location).is_file():
-        linked = path.resolve().parent
-        if not (linked / location).is_file():
-            raise ModelError(f"{path} keeps {tensor.name!r} in {str(location)!r}, which is not beside it")
-        tensor.base_dir = str(linked)
+    return model, resolve_external_data(path, model)
 
 
 def _learn(path: Path) -> SourceMemo:
-    model = load_model(path)
+    # Stamped before it is read: a change meanwhile makes the memo stale instead of wrong.
+    stamp = {_stamp(path)}
+    model, files = read_model(path)
+    stamp |= {_stamp(file) for file in files}
     graph = model.graph
-    files = {path, *(Path(tensor.path) for tensor in external_tensors(model))}
+    try:
+        digest = digest_model(model)
+    except (OSError, ValueError, TypeError) as error:
+        raise ModelError(f"the weights of {path} cannot be read: {error}") from error
     # Files of IR 3 and older list every weight among the inputs; those are no inputs at all.
     overridable = frozenset(graph.initializers) if (model.ir_version or 0) >= 4 else frozenset()
     inputs = [v for v in graph.inputs if v.name not in graph.initializers or v.name in overridable]
     names = {value.name for node in graph for value in node.outputs if value.name}
     return SourceMemo(
-        stamp=tuple(sorted(_stamp(file) for file in files)),
-        digest=digest_model(model),
+        stamp=tuple(sorted(stamp)),
+        digest=digest,
         inputs=tuple(TensorRecord.of(read_value(v)) for v in inputs if v.name not in overridable),
         optional_inputs=tuple(TensorRecord.of(read_value(v)) for v in inputs if v.name in overridable),
         outputs=tuple(TensorRecord.of(read_value(v)) for v in graph.outputs),

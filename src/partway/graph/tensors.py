@@ -93,9 +93,10 @@ def read_value(value: ir.Value) -> TensorInfo:
 
 
 def _length(declared: int | ir.SymbolicDim) -> int | str | None:
+    # Exporters write -1 or "?" where they know nothing; taken at their word, all "?" would be one length.
     if isinstance(declared, int):
-        return declared if declared >= 0 else None  # some exporters write an open dimension as -1
-    return declared.value
+        return declared if declared >= 0 else None
+    return declared.value if any(map(str.isalnum, declared.value or "")) else None
 
 
 def dtype_of(element_type: ir.DataType) -> np.dtype | None:
