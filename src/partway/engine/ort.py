@@ -25,7 +25,7 @@ from partway.graph.tensors import element_type_of
 
 CPU = "CPUExecutionProvider"
 _EXTERNAL_FROM_BYTES = "1024"
-_QUIET = 3  # errors only: warnings about unused initializers are of no use to anyone here
+_QUIET = 4  # errors come as exceptions, and warnings about unused initializers are of no use to anyone here
 
 # Its exceptions have no common base; its Python wrapper raises the built-in ones.
 _ERRORS: tuple[type[Exception], ...] = (
@@ -82,6 +82,7 @@ class OrtSession:
         self._session = session
         self.input_args = tuple(_arg(value) for value in session.get_inputs())
         self.output_args = tuple(_arg(value) for value in session.get_outputs())
+        self.optional_infos = tuple(_info(_arg(value)) for value in session.get_overridable_initializers())
         self.input_infos = tuple(_info(value) for value in self.input_args)
         self.output_infos = tuple(_info(value) for value in self.output_args)
         self.inputs = tuple(tensor.name for tensor in self.input_infos)
@@ -105,7 +106,7 @@ class OrtSession:
         values = {}
         for name, array in feeds.items():
             if _is_extended(array.dtype):
-                plain = np.ascontiguousarray(array).view(f"u{array.dtype.itemsize}")
+                plain = np.require(array, requirements="C").view(f"u{array.dtype.itemsize}")
                 values[name] = onnxruntime.OrtValue.ortvalue_from_numpy_with_onnx_type(
                     plain, int(element_type_of(array.dtype))
                 )

@@ -30,8 +30,8 @@ logger = logging.getLogger(__name__)
 
 _GRAPH_FILE = "optimised.onnx"
 _WEIGHTS_FILE = "optimised.bin"
-_LARGEST_PACKED_SHARE = 0.5  # of all weights; more would break "weights live once, or nearly"
 _MOST_MARKS = 64
+_REORDERED_CHANNELS = 4  # ReorderInput takes multiples of this many only, ReorderOutput gives any number
 _PRODUCTS = frozenset({"Gemm", "MatMul", "MatMulNBits", "MatMulInteger", "QLinearMatMul"})
 _RECURRENT = frozenset({"LSTM", "GRU", "DynamicQuantizeLSTM"})
 
@@ -49,10 +49,12 @@ class PieceStore:
     Args:
         model: the canonical graph.
         runtime: makes the sessions.
-        capacity: most sessions kept; the least recently used are dropped first.
+        capacity: most sessions kept, at least 1; the least recently used are dropped first.
     """
 
     def __init__(self, model: Model, runtime: OrtRuntime, *, capacity: int = 32) -> None:
+        if capacity < 1:
+            raise ValueError(f"a piece store keeps 1 session or more, not {capacity}")
         self.model = model
         self._runtime = runtime
         self._capacity = capacity
@@ -133,7 +135,7 @@ class PieceStore:
 
     def _build(self, piece: Piece) -> OrtSession:
         optimised = self._optimised
-        if optimised is not None:
+        if optimised is not None and self._keeps(optimised, piece):
             try:
                 return self._runtime.load(
                     optimised.slicer.slice(piece), optimised.directory, level=Level.AS_IS, prepack=self._packs
@@ -150,6 +152,11 @@ class PieceStore:
         return self._runtime.load(
             self._canonical.slice(piece), self.model.entry.directory, level=Level.EXTENDED, prepack=False
         )
+
+    def _keeps(self, optimised: _Optimised, piece: Piece) -> bool:
+        # Only what was marked is sure to be the author's tensor still; any other may have kept no more than a name.
+        outer = {tensor.name for tensor in (*self.model.inputs, *self.model.outputs)}
+        return optimised.marks | outer >= {*piece.inputs, *piece.outputs}
 
     def _optimise(self, marks: frozenset[str]) -> _Optimised:
         key = "\n".join((self._runtime.machine, *sorted(marks)))
@@ -170,26 +177,28 @@ class PieceStore:
 
 def _layout_adapters(graph: onnx.ModelProto, marks: frozenset[str]) -> tuple[Adapter, ...]:
     # A convolution's output is kept in blocks of channels; the marked, plain tensor is reordered from it. A tail
-    # that is fed the plain tensor goes the other way.
+    # that is fed the plain tensor goes the other way; where there is none, it comes from the canonical graph.
     adapters = []
     for node in graph.graph.node:
         if node.op_type == "ReorderOutput" and node.output[0] in marks:
             inner, plain = node.input[0], node.output[0]
+            attributes = {item.name: item.i for item in node.attribute}
+            if attributes["channels"] % _REORDERED_CHANNELS:
+                continue
             reorder = helper.make_node("ReorderInput", [plain], [inner], name=f"enter_{plain}", domain=node.domain)
+            reorder.attribute.extend(item for item in node.attribute if item.name == "channels_last")
             adapters.append(Adapter(inner=inner, plain=plain, node=reorder))
     return tuple(adapters)
 
 
 def _packs(model: Model) -> bool:
-    # Packed weights are stored beside the plain ones. Products of one row gain little from them, so they are left
-    # out where they would make much of the file; products of many rows lose up to a factor of two without.
-    packed_bytes = 0
-    for node in model.nodes:
-        if node.op_type in _RECURRENT and node.weight_bytes:
-            return True
-        if node.op_type in _PRODUCTS and node.weight_bytes:
-            shape = model.tensors[node.outputs[0]].static_shape or (0,)
-            if prod(shape[:-1]) != 1:
-                return True
-            packed_bytes += node.weight_bytes
-    return packed_bytes <= _LARGEST_PACKED_SHARE * model.weight_bytes
+    # Packed weights are a second copy, so they are made only where they pay: products of many rows and recurrent
+    # layers lose up to a factor of two without, products of one row hardly anything.
+    return any(
+        node.weight_bytes
+        and (
+            node.op_type in _RECURRENT
+            or (node.op_type in _PRODUCTS and prod((model.tensors[node.outputs[0]].static_shape or (0,))[:-1]) != 1)
+        )
+        for node in model.nodes
+    )
