@@ -14,6 +14,9 @@ import msgspec
 
 from partway.errors import DocumentError
 
+# msgspec tells bad JSON by its own errors, bad UTF-8 and bottomless nesting by Python's.
+_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+
 
 class Document(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A record that is stored as one JSON file.
@@ -58,7 +61,7 @@ def decode_document(text: bytes, expected: type[DocumentType], *, where: str = "
     """
     try:
         header = msgspec.json.decode(text, type=_Header)
-    except msgspec.MsgspecError as error:
+    except _UNREADABLE as error:
         raise DocumentError(
             f"{where} is not a Partway document ({error}); expected JSON with 'kind' and 'version'"
         ) from error
@@ -73,7 +76,7 @@ def decode_document(text: bytes, expected: type[DocumentType], *, where: str = "
         body = msgspec.json.decode(text, type=dict[str, msgspec.Raw])
         del body["kind"], body["version"]
         return msgspec.json.decode(msgspec.json.encode(body), type=expected)
-    except msgspec.MsgspecError as error:
+    except _UNREADABLE as error:
         raise DocumentError(f"{where} is a damaged {header.kind!r} document: {error}") from error
 
 
@@ -113,6 +116,7 @@ def write_atomically(path: Path, content: bytes) -> None:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
         Path(temporary).replace(path)
-    except BaseException:
+    except OSError as error:
+        raise DocumentError(f"cannot write {path}: {error.strerror}") from error
+    finally:
         Path(temporary).unlink(missing_ok=True)
-        raise

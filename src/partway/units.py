@@ -3,6 +3,7 @@
 Called by the command line, link descriptions and tables; nothing below them knows a millisecond.
 """
 
+import math
 import re
 
 from partway.errors import InputError
@@ -24,7 +25,10 @@ def _parse(text: str, factors: dict[str, float], what: str) -> float:
     match = _QUANTITY.fullmatch(text)
     if match is None or match[2] not in factors:
         raise InputError(f"{text!r} is not a {what}; write a number and one of {', '.join(factors)}")
-    return float(match[1]) * factors[match[2]]
+    quantity = float(match[1]) * factors[match[2]]
+    if not math.isfinite(quantity):
+        raise InputError(f"{text!r} is too large for a {what}; write a finite one")
+    return quantity
 
 
 def parse_duration(text: str) -> float:
@@ -56,32 +60,26 @@ def parse_rate(text: str) -> float:
 
 def format_duration(duration_s: float) -> str:
     """Seconds for people: `870 ms`, `12.3 µs`, `1.25 s`."""
-    for factor, unit in ((1.0, "s"), (1e-3, "ms")):
-        if abs(duration_s) >= factor:
-            return f"{duration_s / factor:.3g} {unit}"
-    return f"{duration_s * 1e6:.3g} µs"
+    return _format(duration_s, (1.0, "s"), (1e-3, "ms"), (1e-6, "µs"))
 
 
 def format_size(size_bytes: float) -> str:
     """Bytes for people, in powers of ten: `152 kB`, `37 B`."""
-    for factor, unit in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
-        if size_bytes >= factor:
-            return f"{size_bytes / factor:.3g} {unit}"
-    return f"{size_bytes:.0f} B"
+    return _format(size_bytes, (1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1.0, "B"))
 
 
 def format_rate(rate_bytes_per_s: float) -> str:
     """A rate for people, in bits: `5.85 Mbit/s`."""
-    bits_per_s = rate_bytes_per_s * 8
-    for factor, unit in ((1e9, "Gbit/s"), (1e6, "Mbit/s"), (1e3, "kbit/s")):
-        if bits_per_s >= factor:
-            return f"{bits_per_s / factor:.3g} {unit}"
-    return f"{bits_per_s:.3g} bit/s"
+    return _format(rate_bytes_per_s * 8, (1e9, "Gbit/s"), (1e6, "Mbit/s"), (1e3, "kbit/s"), (1.0, "bit/s"))
 
 
 def format_count(count: float) -> str:
     """A count for people: `1.82 G`, `39 M`, `512`."""
-    for factor, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if count >= factor:
-            return f"{count / factor:.3g} {unit}"
-    return f"{count:.0f}"
+    return _format(count, (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, "")).rstrip()
+
+
+def _format(quantity: float, *units: tuple[float, str]) -> str:
+    # Three digits, in the largest unit of which there is one: judged after rounding, so that 999.9 kB is 1 MB.
+    rounded = float(f"{quantity:.3g}")
+    factor, unit = next((item for item in units if abs(rounded) >= item[0]), units[-1])
+    return f"{float(f'{rounded / factor:.3g}'):g} {unit}"

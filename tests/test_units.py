@@ -1,0 +1,103 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from partway.errors import InputError
+from partway.units import (
+    format_count,
+    format_duration,
+    format_rate,
+    format_size,
+    parse_duration,
+    parse_rate,
+    parse_size,
+)
+from tests.graph.support import law
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("50ms", 0.05),
+        ("1.5s", 1.5),
+        ("2min", 120),
+        (" .5 h ", 1800),
+        ("12us", 12e-6),
+        ("12 µs", 12e-6),
+        ("1e-3s", 1e-3),
+    ],
+)
+def test_durations_are_read_as_people_write_them(text: str, seconds: float) -> None:
+    assert parse_duration(text) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize(
+    ("text", "size_bytes"), [("152kB", 152e3), ("152KB", 152e3), ("1MiB", 2**20), ("3 B", 3), ("20GB", 20e9)]
+)
+def test_sizes_are_read_as_people_write_them(text: str, size_bytes: float) -> None:
+    assert parse_size(text) == size_bytes
+
+
+@pytest.mark.parametrize(
+    ("text", "bytes_per_s"), [("5.85Mbit/s", 731_250), ("2MB/s", 2e6), ("1Gbit/s", 125e6), ("8bit/s", 1)]
+)
+def test_rates_are_read_as_people_write_them(text: str, bytes_per_s: float) -> None:
+    assert parse_rate(text) == pytest.approx(bytes_per_s)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "5", "ms", "-5ms", "5 parsec", "nan s", "inf s", "1e999s", "5ms5ms", "5Ms", "\u0661s"]
+)
+def test_what_is_no_duration_is_refused_with_the_units(text: str) -> None:
+    with pytest.raises(
+        InputError, match=r"is not a duration; write a number and one of s, ms|too large for a duration"
+    ):
+        parse_duration(text)
+
+
+def test_a_unit_of_another_kind_is_refused() -> None:
+    with pytest.raises(InputError, match=r"'5ms' is not a size; write a number and one of B, kB"):
+        parse_size("5ms")
+    with pytest.raises(InputError, match=r"'5MB' is not a rate"):
+        parse_rate("5MB")
+
+
+@law
+@given(st.text())
+def test_no_text_is_more_than_an_input_error(text: str) -> None:
+    for parse in (parse_duration, parse_size, parse_rate):
+        try:
+            assert parse(text) >= 0
+        except InputError as error:
+            assert repr(text) in str(error)  # noqa: PT017 - any text may be refused, and then with this message
+
+
+@pytest.mark.parametrize(
+    ("duration_s", "text"),
+    [(0.87, "870 ms"), (12.34e-6, "12.3 µs"), (1.25, "1.25 s"), (0.9999, "1 s"), (0, "0 µs"), (-0.5, "-500 ms")],
+)
+def test_durations_are_written_in_the_unit_that_fits(duration_s: float, text: str) -> None:
+    assert format_duration(duration_s) == text
+
+
+@pytest.mark.parametrize(
+    ("size_bytes", "text"),
+    [(0, "0 B"), (37, "37 B"), (152_064, "152 kB"), (999_999, "1 MB"), (12.3e6, "12.3 MB"), (5e12, "5000 GB")],
+)
+def test_sizes_are_written_in_powers_of_ten(size_bytes: float, text: str) -> None:
+    assert format_size(size_bytes) == text
+
+
+def test_rates_and_counts_are_written_for_people() -> None:
+    assert format_rate(731_250) == "5.85 Mbit/s"
+    assert format_rate(0) == "0 bit/s"
+    assert [format_count(count) for count in (512, 999.9, 39e6, 1.82e9)] == ["512", "1 k", "39 M", "1.82 G"]
+
+
+@law
+@given(st.floats(1e-6, 1e12))
+def test_what_is_written_reads_back_within_the_last_digit(quantity: float) -> None:
+    assert parse_duration(format_duration(quantity)) == pytest.approx(quantity, rel=0.006)
+    assert parse_rate(format_rate(quantity)) == pytest.approx(quantity, rel=0.006)
+    if quantity >= 1:
+        assert parse_size(format_size(quantity)) == pytest.approx(quantity, rel=0.006)
