@@ -97,7 +97,7 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         note = ""
         if not ready:
-            note = f"after {_READY_S:g} s the costs of the cuts were not all known; does the server answer?"
+            note = "the costs of the cuts did not become known; does the server answer, and does it serve this model?"
         elif (
             arguments.server is not None and not arguments.wait and all(result.expected_s is None for result in results)
         ):

@@ -32,6 +32,7 @@ Key = tuple[tuple[str, tuple[int, ...]], ...]
 
 _MOST_BINDINGS = 8
 _REFRESH_S = 1.0  # while requests come: one small question a second, for load, tails and round trip
+_MOST_PROBES = 3
 _POLL_S = 0.02
 _SILENCES = 3  # a server that is silent so often in a row is not waited for
 _IDLE_WAIT_S = 1.0  # a device that is never idle is measured busy, which is how it will be used
@@ -226,7 +227,9 @@ class Learner:
             if self._remote.usable:
                 # Always without padding first: a round trip that is out of date spoils what a probe tells.
                 bound.learn_tails(self._remote.ask_costs(bound).server_s)
-                if padding_bytes := self._observer.probe_bytes():
+                for _ in range(_MOST_PROBES):
+                    if not (padding_bytes := self._observer.probe_bytes()):
+                        break
                     self._remote.ask_costs(bound, padding_bytes=padding_bytes)
         finally:
             with self._lock:

@@ -23,6 +23,7 @@ _DEVICE_GAIN = 0.2
 _DEVICE_BOUND = math.log(8.0)  # a device eight times off its measurement is measured wrongly
 _PROBE_S, _SMALLEST_PROBE_BYTES, _LARGEST_PROBE_BYTES = 0.1, 8_192, 262_144
 _PROBE_EVERY_S = 2.0
+_LONGER_PROBE, _LONGEST_PROBE = 4.0, 64.0  # after one that was over too soon to tell much
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.25, 30.0
 
 
@@ -41,6 +42,7 @@ class Observer:
         self._prior = prior
         self._estimator = LinkEstimator(prior)
         self._uplink_told_s = -math.inf
+        self._probe_factor = 1.0
         self._load: tuple[float, Load] | None = None
         self._device_log = 0.0
         self._failures = 0
@@ -67,14 +69,14 @@ class Observer:
         """How many bytes to send along with the next question, to learn the uplink; 0 when it is known or comes first.
 
         A device that never offloads would otherwise never learn that it should, or that the link is better now:
-        a tenth of a second's worth as far as the rate is known, at most every two seconds, and nothing for as
-        long as real transfers tell.
+        a tenth of a second's worth as far as the rate is known, every two seconds, and nothing for as long as
+        real transfers tell. What contradicts the estimate is looked into at once.
         """
         estimate = self.link
         told_lately = self._clock() - self._uplink_told_s < _PROBE_EVERY_S
         if (estimate.uplink_observed and told_lately) or not estimate.rtt_observed:
             return 0
-        wanted = _PROBE_S * estimate.link.uplink_bytes_per_s
+        wanted = _PROBE_S * estimate.link.uplink_bytes_per_s * self._probe_factor
         return int(min(_LARGEST_PROBE_BYTES, max(_SMALLEST_PROBE_BYTES, wanted)))
 
     def conditions(self) -> Conditions:
@@ -106,9 +108,9 @@ class Observer:
         with self._lock:
             now_s = self._clock()
             self._failures, self._closed_until_s = 0, -math.inf
-            self._estimator.observe(Transfer(at_s=now_s, up_bytes=up_bytes, down_bytes=down_bytes, network_s=network_s))
             if up_bytes >= _SMALLEST_PROBE_BYTES:
-                self._uplink_told_s = now_s
+                self._note_rate(up_bytes, network_s, now_s)
+            self._estimator.observe(Transfer(at_s=now_s, up_bytes=up_bytes, down_bytes=down_bytes, network_s=network_s))
             if load is not None:
                 self._load = now_s, load
 
@@ -146,6 +148,12 @@ class Observer:
             step = math.log(took_s / expected_s) - self._device_log
             moved = self._device_log + _DEVICE_GAIN * step
             self._device_log = min(_DEVICE_BOUND, max(-_DEVICE_BOUND, moved))
+
+    def _note_rate(self, up_bytes: int, network_s: float, now_s: float) -> None:
+        link = self._estimator.estimate(now_s).link
+        surprise = network_s / (link.rtt_s + up_bytes / link.uplink_bytes_per_s)
+        self._uplink_told_s = now_s if 0.5 < surprise < 2.0 else -math.inf
+        self._probe_factor = min(_LONGEST_PROBE, self._probe_factor * _LONGER_PROBE) if surprise <= 0.5 else 1.0
 
     def _estimate(self, now_s: float) -> LinkEstimate:
         estimate = self._estimator.estimate(now_s)

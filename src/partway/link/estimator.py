@@ -118,15 +118,27 @@ class LinkEstimator:
         rtt_s, rtt_spread_s = self._round_trip()
         up_s = transfer.up_bytes / self._uplink.bytes_per_s
         down_s = transfer.down_bytes / self._downlink.bytes_per_s
-        if up_s >= down_s:
-            learner, size_bytes, other_s = self._uplink, transfer.up_bytes, down_s
-            other_spread_s = down_s * self._downlink.spread_at(transfer.at_s)
+        up_spread_s = up_s * self._uplink.spread_at(transfer.at_s)
+        down_spread_s = down_s * self._downlink.spread_at(transfer.at_s)
+        # What was not expected of the time is laid to the way whose share of it was less sure.
+        if up_spread_s >= down_spread_s:
+            learner, size_bytes, other_s, other_spread_s = self._uplink, transfer.up_bytes, down_s, down_spread_s
         else:
-            learner, size_bytes, other_s = self._downlink, transfer.down_bytes, up_s
-            other_spread_s = up_s * self._uplink.spread_at(transfer.at_s)
+            learner, size_bytes, other_s, other_spread_s = self._downlink, transfer.down_bytes, up_s, up_spread_s
         # What is left for the bytes. On a link quicker than was thought nothing may be left: some always is.
         own_s = max(network_s - rtt_s - other_s, 0.05 * network_s)
         learner.learn(size_bytes / own_s, math.hypot(rtt_spread_s, other_spread_s) / own_s, transfer.at_s)
+
+    def observe_timeout(self, *, at_s: float, up_bytes: int, waited_s: float) -> None:
+        """Learn from a request that was given up: the uplink is at most so fast, and maybe much slower.
+
+        Args:
+            at_s: when it was given up.
+            up_bytes: its length; a small one says nothing of the rate.
+            waited_s: how long it was waited for.
+        """
+        if up_bytes >= SMALL_BYTES and waited_s > 0:
+            self._uplink.lower_to(up_bytes / waited_s, at_s)
 
     def estimate(self, now_s: float) -> LinkEstimate:
         """The link as it is believed to be at `now_s`; unobserved time makes it less sure."""
@@ -151,6 +163,10 @@ class LinkEstimator:
             return rtt_s, rtt_s
         times_s = sorted(self._without_bytes(ping) for ping in self._pings)
         rtt_s = times_s[min(1, len(times_s) - 1)] if len(times_s) > 2 else times_s[0]
+        bound_s = min(self._recent_s, default=math.inf)
+        if rtt_s > bound_s:
+            # Bytes came and went sooner than pings say: these are of a link that was slower.
+            return 0.5 * bound_s, 0.5 * bound_s
         return rtt_s, max(times_s[len(times_s) // 2] - times_s[0], 0.1 * rtt_s)
 
     def _without_bytes(self, ping: Transfer) -> float:
@@ -178,6 +194,13 @@ class _RateFilter:
     def spread_at(self, now_s: float) -> float:
         idle_s = 0.0 if self._last_s is None else max(0.0, now_s - self._last_s)
         return min(_PRIOR_SPREAD, math.sqrt(self._variance + _DRIFT_PER_ROOT_S**2 * idle_s))
+
+    def lower_to(self, rate_bytes_per_s: float, now_s: float) -> None:
+        """Believe in no more than a rate, and be as unsure of it as of a prior."""
+        log_ratio = max(math.log(rate_bytes_per_s / self._prior_bytes_per_s), -_MOST_LOG_RATIO)
+        if log_ratio < self._log_ratio:
+            self._log_ratio, self._variance, self._surprise = log_ratio, _PRIOR_SPREAD**2, 0.0
+            self._last_s = now_s
 
     def learn(self, rate_bytes_per_s: float, relative_error: float, now_s: float) -> None:
         """Take in one observed rate.
