@@ -10,6 +10,7 @@ A cut that was not wanted before is served at once from the canonical graph, a l
 """
 
 import logging
+import shutil
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable
@@ -30,6 +31,8 @@ logger = logging.getLogger(__name__)
 
 _GRAPH_FILE = "optimised.onnx"
 _WEIGHTS_FILE = "optimised.bin"
+_OPTIMISED = "optimised-"
+_KEPT_FOLDERS = 3
 _MOST_MARKS = 64
 _REORDERED_CHANNELS = 4  # ReorderInput takes multiples of this many only, ReorderOutput gives any number
 _PRODUCTS = frozenset({"Gemm", "MatMul", "MatMulNBits", "MatMulInteger", "QLinearMatMul"})
@@ -113,25 +116,32 @@ class PieceStore:
         """Want the cuts that planning measures by default."""
         self.want(candidate_cuts(self.model))
 
-    def promote(self) -> None:
+    def promote(self) -> bool:
         """Optimise the whole graph anew with every wanted tensor kept; takes up to seconds on large models.
 
         Pieces answer from what was there before until it is done; sessions are then made anew on demand.
 
-        Raises:
-            EngineError: the runtime refuses the graph.
+        Returns:
+            Whether every wanted tensor is kept now. If the runtime refuses to optimise the graph, pieces go on to
+            come from the canonical one: slower, and just as right.
         """
         if not self._runtime.shares_optimised_graphs:
-            return
+            return True
         with self._promoting:
             with self._lock:
                 marks = frozenset(self._wanted)
             if self._optimised is not None and marks <= self._optimised.marks:
-                return
-            optimised = self._optimise(marks)
+                return True
+            try:
+                optimised = self._optimise(marks)
+            except EngineError as error:
+                logger.warning("pieces_stay_canonical digest=%s reason=%s", self.model.source_digest, error)
+                return False
             with self._lock:
                 self._optimised = optimised
                 self._sessions.clear()
+            _forget_old(self.model.entry.directory)
+            return True
 
     def _build(self, piece: Piece) -> OrtSession:
         optimised = self._optimised
@@ -142,6 +152,8 @@ class PieceStore:
                 )
             except (CutError, EngineError) as error:
                 logger.info("piece_from_canonical_graph inputs=%s reason=%s", piece.inputs, error)
+                if not optimised.directory.is_dir():
+                    self._optimised = None  # forgotten by another store: the next `promote` makes it anew
         if not self._runtime.shares_optimised_graphs:
             return self._runtime.load(
                 self._canonical.slice(piece), self.model.entry.directory, level=Level.ALL, prepack=True
@@ -160,7 +172,7 @@ class PieceStore:
 
     def _optimise(self, marks: frozenset[str]) -> _Optimised:
         key = "\n".join((self._runtime.machine, *sorted(marks)))
-        name = f"optimised-{sha256(key.encode()).hexdigest()[:16]}"
+        name = f"{_OPTIMISED}{sha256(key.encode()).hexdigest()[:16]}"
         directory = self.model.entry.folder(name, lambda folder: self._write(folder, marks))
         graph = onnx.load(directory / _GRAPH_FILE, load_external_data=False)
         slicer = Slicer(graph, self.model.tensors, _layout_adapters(graph, marks))
@@ -173,6 +185,13 @@ class PieceStore:
         self._runtime.optimise(
             marked, self.model.entry.directory, folder / _GRAPH_FILE, _WEIGHTS_FILE, prepack=self._packs
         )
+
+
+def _forget_old(directory: Path) -> None:
+    # Each set of marks leaves a copy of the weights. Sessions that were made from one keep its file mapped.
+    folders = sorted(directory.glob(f"{_OPTIMISED}*"), key=lambda folder: folder.stat().st_mtime)
+    for folder in folders[:-_KEPT_FOLDERS]:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _layout_adapters(graph: onnx.ModelProto, marks: frozenset[str]) -> tuple[Adapter, ...]:

@@ -121,7 +121,10 @@ def _simplify(
         runtime.simplify(given, target, WEIGHTS_FILE if target.name == GRAPH_FILE else f"{stem}.bin")
     except EngineError as error:
         shapes = {name: list(shape) for name, shape in binding.shapes}
-        raise BindingError(f"ONNX Runtime refuses {source.path} with the shapes {shapes}: {error}") from error
+        raise BindingError(
+            f"ONNX Runtime refuses {source.path} with the shapes {shapes}: {error}; give shapes that the model takes, "
+            "and hold inputs that switch between its branches constant (--bind NAME=VALUE)"
+        ) from error
     _mark_invented(target, frozenset(model.graph.initializers))
     return target
 

@@ -170,12 +170,8 @@ def prefix_cuts(model: Model) -> tuple[Cut, ...]:
 
     A node of those that only makes outputs from crossing tensors is the tail's all the same, as in `cut_at`.
     """
-    cuts: dict[tuple[str, ...], Cut] = {}
-    for depth in range(len(model.nodes)):
-        cut = _cut(model, (1 << depth) - 1)
-        if cut.tail is not None and cut.crossing not in cuts and model.crossable.issuperset(cut.crossing):
-            cuts[cut.crossing] = _widest(model, frozenset(cut.crossing))
-    return tuple(cuts.values())
+    sets = dict.fromkeys(alive for alive in _alive(model) if alive and model.crossable.issuperset(alive))
+    return tuple(_widest(model, alive) for alive in sets)
 
 
 def candidate_cuts(model: Model) -> tuple[Cut, ...]:
@@ -184,7 +180,7 @@ def candidate_cuts(model: Model) -> tuple[Cut, ...]:
     A deeper cut that sends no less loses to the shallower one as long as the server runs the nodes in
     between no slower than the device; where it does not, device-only wins over both.
     """
-    cuts = sorted((*single_tensor_cuts(model), *prefix_cuts(model)), key=lambda cut: (cut.depth, len(cut.crossing)))
+    cuts = sorted((*single_tensor_cuts(model), *_lean_cuts(model)), key=lambda cut: (cut.depth, len(cut.crossing)))
     chosen: list[Cut] = []
     for cut in cuts:
         if cut.depth == 0:
@@ -195,6 +191,26 @@ def candidate_cuts(model: Model) -> tuple[Cut, ...]:
         elif not chosen or cut.up_bytes < min(earlier.up_bytes for earlier in chosen):
             chosen.append(cut)
     return (*chosen, device_only(model))
+
+
+def _lean_cuts(model: Model) -> Iterator[Cut]:
+    # The prefix cuts that send no more than any shallower one: the only ones that can be candidates.
+    least_bytes = float("inf")
+    for alive in dict.fromkeys(_alive(model)):
+        size_bytes = sum(model.tensors[name].size_bytes or 0 for name in alive)
+        if alive and model.crossable.issuperset(alive) and size_bytes <= least_bytes:
+            least_bytes = size_bytes
+            yield _widest(model, alive)
+
+
+def _alive(model: Model) -> Iterator[frozenset[str]]:
+    # Before each node in turn: the tensors at hand that it or a later one reads.
+    last_read = {name: indices[-1] for name, indices in model.consumers.items()}
+    alive = {tensor.name for tensor in model.inputs if tensor.name in last_read}
+    for index, node in enumerate(model.nodes):
+        yield frozenset(alive)
+        alive -= {name for name in node.inputs if last_read[name] == index}
+        alive |= {name for name in node.outputs if name in last_read}
 
 
 def _absorbs(model: Model, earlier: Cut, later: Cut) -> bool:
