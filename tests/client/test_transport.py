@@ -1,0 +1,126 @@
+"""The transport says what became of a request, and never waits for ever."""
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.models import chain_model, random_feeds, run_whole
+
+from partway.client import GrpcTransport, connect
+from partway.errors import ServerRefused, ServerUnavailable
+from partway.link import Link, RunningEmulator, run_emulator
+from partway.serving import run_server
+from partway.wire import InferRequest, Tensor
+
+FAST_LINK = Link(uplink_bytes_per_s=1e9, downlink_bytes_per_s=1e9, rtt_s=0.0)
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    return chain_model(tmp_path / "repository")
+
+
+@pytest.fixture
+def link(model: Path) -> Iterator[RunningEmulator]:
+    with run_server(model.parent) as server:
+        server.settle(60.0)
+        host, port = server.address.rsplit(":", 1)
+        with run_emulator((host, int(port)), FAST_LINK) as running:
+            yield running
+
+
+@pytest.fixture
+def transport(link: RunningEmulator) -> Iterator[GrpcTransport]:
+    transport = connect(f"grpc://{link.address[0]}:{link.address[1]}", clock=lambda: 0.0)
+    yield transport
+    transport.close()
+
+
+def request_of(model: Path) -> InferRequest:
+    feeds = random_feeds(model)
+    return InferRequest(
+        model_name=model.stem, tensors=tuple(Tensor(name=name, array=array) for name, array in feeds.items())
+    )
+
+
+def assert_answered(model: Path, transport: GrpcTransport) -> None:
+    answer = transport.infer(request_of(model), 60.0)
+    expected = run_whole(model, random_feeds(model))
+    for tensor in answer.response.tensors:
+        np.testing.assert_allclose(tensor.array, expected[tensor.name], rtol=1e-4, atol=1e-6)
+
+
+def test_an_answer_comes_with_what_the_network_saw(model: Path, transport: GrpcTransport) -> None:
+    answer = transport.infer(request_of(model), 60.0)
+    assert answer.up_bytes > sum(tensor.array.nbytes for tensor in request_of(model).tensors)
+    assert answer.down_bytes > 0
+
+
+@pytest.mark.parametrize("payload_bytes", [64, 32 * 2**20], ids=["small", "more than the network's buffers take"])
+def test_a_link_that_swallows_everything_is_given_up_on_and_found_again(
+    model: Path, link: RunningEmulator, transport: GrpcTransport, payload_bytes: int
+) -> None:
+    assert_answered(model, transport)
+    link.blackhole()
+    swallowed = InferRequest(
+        model_name=model.stem, tensors=(Tensor(name="image", array=np.zeros(payload_bytes, np.uint8)),)
+    )
+    with pytest.raises(ServerUnavailable):
+        transport.infer(swallowed, 0.2)
+    link.restore()
+    assert_answered(model, transport)
+
+
+def test_a_connection_that_is_reset_is_made_anew(model: Path, link: RunningEmulator, transport: GrpcTransport) -> None:
+    assert_answered(model, transport)
+    link.drop()
+    for _ in range(2):  # the reset may arrive before or after the next request is sent
+        try:
+            assert_answered(model, transport)
+            break
+        except ServerUnavailable:
+            continue
+    assert_answered(model, transport)
+
+
+def test_other_requests_go_on_when_one_is_given_up(model: Path, transport: GrpcTransport) -> None:
+    go_on = threading.Event()
+
+    def ask() -> None:
+        assert_answered(model, transport)
+        go_on.set()
+
+    with ThreadPoolExecutor(8) as pool:
+        asked = [pool.submit(ask) for _ in range(64)]
+        assert go_on.wait(60.0)
+        with pytest.raises(ServerUnavailable):
+            transport.infer(request_of(model), 1e-6)
+        for pending in asked:
+            pending.result()
+
+
+def test_a_refusal_carries_the_servers_own_sentence(model: Path, transport: GrpcTransport) -> None:
+    with pytest.raises(ServerRefused, match="no model"):
+        transport.infer(InferRequest(model_name="no model"), 60.0)
+
+
+def test_a_server_that_is_absent_is_unavailable_at_once(model: Path) -> None:
+    transport = connect("grpc://127.0.0.1:9", clock=lambda: 0.0)
+    with pytest.raises(ServerUnavailable, match="UNAVAILABLE"):
+        transport.infer(request_of(model), 60.0)
+    transport.close()
+
+
+def test_a_closed_transport_fails_what_is_on_its_way(model: Path, link: RunningEmulator) -> None:
+    transport = connect(f"grpc://{link.address[0]}:{link.address[1]}", clock=lambda: 0.0)
+    assert_answered(model, transport)
+    link.blackhole()
+    with ThreadPoolExecutor(8) as pool:
+        pending = [pool.submit(transport.infer, request_of(model), 60.0) for _ in range(8)]
+        transport.close()
+        for request in pending:
+            with pytest.raises(ServerUnavailable):
+                request.result()
