@@ -7,10 +7,10 @@ import msgspec
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from tests.graph.support import law
 
 from partway.documents import Document, decode_document, encode_document, read_document, write_document
 from partway.errors import DocumentError
-from tests.graph.support import law
 
 
 class Note(Document, frozen=True, kw_only=True):

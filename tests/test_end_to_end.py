@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.models import chain_model, light_model, random_feeds, run_whole
+from tests.processes import ServerProcess, serving
 
 import partway
 from partway.link import NAMED_LINKS, Link, run_emulator
-from tests.models import chain_model, light_model, random_feeds, run_whole
-from tests.processes import ServerProcess, serving
 
 Feeds = dict[str, np.ndarray]
 FAST_LINK = Link(uplink_bytes_per_s=1e9, downlink_bytes_per_s=1e9, rtt_s=1e-3)

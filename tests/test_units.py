@@ -1,6 +1,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.graph.support import law
 
 from partway.errors import InputError
 from partway.units import (
@@ -12,7 +13,6 @@ from partway.units import (
     parse_rate,
     parse_size,
 )
-from tests.graph.support import law
 
 
 @pytest.mark.parametrize(

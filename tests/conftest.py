@@ -1,0 +1,41 @@
+"""What all tests share: one cache for the session, and a header that says what this run can show."""
+
+import importlib.metadata
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.models import missing_models, real_models
+
+_TOOLS = ("onnxruntime", "onnx", "numpy", "protobuf", "grpcio", "tritonclient", "pillow")
+
+
+def pytest_report_header() -> list[str]:
+    """Which real models and tools are there: what is missing is not tested."""
+    versions = (f"{name} {_version(name) or 'MISSING'}" for name in _TOOLS)
+    names = (model.name for model in real_models())
+    return [
+        f"with: {', '.join(versions)}",
+        f"real models: {', '.join(names) or 'none'}",
+        *missing_models(),
+    ]
+
+
+def _version(name: str) -> str | None:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache_of_the_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A cache that is nobody's own, shared by the tests, so that each model is prepared once.
+
+    Tests that need an empty one set `PARTWAY_CACHE` again.
+    """
+    folder = tmp_path_factory.mktemp("partway-cache")
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("PARTWAY_CACHE", str(folder))
+        environment.delenv("PARTWAY_CACHE_LIMIT", raising=False)
+        yield folder
