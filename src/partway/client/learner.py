@@ -165,6 +165,10 @@ class Learner:
             self._stopped.wait(_POLL_S)
         return False
 
+    def settle(self, timeout_s: float) -> None:
+        """Wait until what was begun in the background is done, or time has run out."""
+        _settle(self._submit(lambda: None), timeout_s)
+
     def close(self) -> None:
         """Stop; work that has begun is finished first."""
         with self._lock:

@@ -177,6 +177,15 @@ class InferenceSession:
         feeds = {name: np.asarray(array) for name, array in input_feed.items()}
         return self._learner is not None and self._learner.wait(feeds, timeout_s)
 
+    def settle(self, timeout_s: float = 10.0) -> None:
+        """Wait until nothing is learnt in the background, so that measurements of others are not disturbed by it.
+
+        Args:
+            timeout_s: the longest to wait.
+        """
+        if self._learner is not None:
+            self._learner.settle(timeout_s)
+
     def costs(self, input_feed: Mapping[str, np.ndarray]) -> CostTable | None:
         """What every cut that can be chosen now is expected to cost, device-only last.
 
