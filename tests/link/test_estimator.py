@@ -177,3 +177,34 @@ def test_a_transfer_that_cannot_be_is_refused(transfer: dict[str, float], messag
             down_bytes=int(values["down_bytes"]),
             network_s=values["network_s"],
         )
+
+
+@given(links)
+def test_a_request_given_up_lowers_the_uplink_at_once_and_makes_it_unsure(link: Link) -> None:
+    estimator = LinkEstimator()
+    for at_s in range(5):
+        observe(estimator, link, PING, float(at_s))
+        observe(estimator, link, (500_000, 400), at_s + 0.5)
+    before = estimator.estimate(5.0).link
+    estimator.observe_timeout(at_s=5.0, up_bytes=500_000, waited_s=10 * 500_000 / before.uplink_bytes_per_s)
+    after = estimator.estimate(5.0)
+    assert after.link.uplink_bytes_per_s == pytest.approx(0.1 * before.uplink_bytes_per_s)
+    assert not after.uplink_observed
+
+
+def test_a_small_request_given_up_says_nothing_of_the_rate() -> None:
+    estimator = LinkEstimator()
+    estimator.observe_timeout(at_s=1.0, up_bytes=300, waited_s=60.0)
+    assert estimator.estimate(1.0).link == NAMED_LINKS["lte"]
+
+
+def test_pings_of_a_slower_link_are_not_believed_against_a_quicker_transfer() -> None:
+    slow = Link(uplink_bytes_per_s=1e6, downlink_bytes_per_s=1e6, rtt_s=0.5)
+    fast = Link(uplink_bytes_per_s=1e7, downlink_bytes_per_s=1e7, rtt_s=0.01)
+    estimator = LinkEstimator()
+    for at_s in range(5):
+        observe(estimator, slow, PING, float(at_s))
+    for at_s in range(5, 8):
+        observe(estimator, fast, (250_000, 300), float(at_s))
+    assert estimator.estimate(8.0).link.rtt_s < 0.03
+    assert estimator.estimate(8.0).link.uplink_bytes_per_s > 5e6

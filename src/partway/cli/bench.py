@@ -174,7 +174,7 @@ def _contest(arguments: argparse.Namespace, subject: Subject, feeds: Feeds, aren
         with waiting("learning the costs of all cuts", quiet=arguments.json):
             partway.wait_until_ready(feeds, _READY_S)
             warm_up = contest.round(feeds)
-        if warm_up[Way.SERVER_ONLY].lost:
+        if warm_up[Way.SERVER_ONLY].lost and arguments.server is not None:
             _require_server(partway, feeds, warm_up[Way.SERVER_ONLY].lost)
         yield contest
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from partway.engine import PieceStore, Session
+from partway.errors import BindingError
 from partway.graph import Cut, Model, Piece, candidate_cuts
 from partway.planning import CostTable, CutCost, interpolate_costs
 
@@ -37,6 +38,9 @@ class BoundModel:
         store: its pieces.
         emulate: wraps every session, to emulate a slower device.
         whole_s: seconds of the whole model on this device.
+
+    Attributes:
+        last_crossing: what the last decision chose to send; None before the first.
     """
 
     def __init__(
@@ -45,6 +49,7 @@ class BoundModel:
         self.model = model
         self.binding = model.binding.encode()
         self.cuts: tuple[Cut, ...] = candidate_cuts(model)
+        self.last_crossing: tuple[str, ...] | None = None
         self._store = store
         self._emulate = emulate
         self._lock = threading.Lock()
@@ -100,6 +105,17 @@ class BoundModel:
             known = {index: tail_s for index, tail_s in enumerate(server_s) if tail_s is not None}
             self._tail_s = {**known, len(self.cuts) - 1: 0.0}
             self._choices = self._rebuild()
+
+    def check(self, feeds: Mapping[str, np.ndarray]) -> None:
+        """Refuse feeds of a wrong type here, so that no server is blamed for them.
+
+        Raises:
+            BindingError: a feed has not the element type of its input.
+        """
+        for tensor in self.model.inputs:
+            given = feeds[tensor.name].dtype
+            if given != tensor.dtype and not (tensor.dtype == np.dtype(object) and given.kind in "USO"):
+                raise BindingError(f"input {tensor.name!r} is {tensor.describe()}; it was fed {given} instead")
 
     def run(self, piece: Piece, feeds: Mapping[str, np.ndarray], outputs: tuple[str, ...]) -> dict[str, np.ndarray]:
         """Run a piece on this device.

@@ -18,7 +18,7 @@ from types import TracebackType
 import numpy as np
 
 from partway.client.bound import BoundModel, Choices
-from partway.client.learner import Key, Learner, Traffic, key_of
+from partway.client.learner import Learner, Traffic
 from partway.client.observer import Observer
 from partway.client.remote import Remote
 from partway.client.request import Request
@@ -88,7 +88,6 @@ class InferenceSession:
         self._values = _match_values(self._whole, bind or {})
         self._traffic = Traffic()
         self._observer = Observer(prior=prior_link, clock=time.monotonic, generator=np.random.default_rng())
-        self._chosen: dict[Key, tuple[str, ...]] = {}
         self._remote: Remote | None = None
         self._learner: Learner | None = None
         self._closed = False
@@ -216,9 +215,10 @@ class InferenceSession:
         self.close()
 
     def _answer(self, request: Request, bound: BoundModel, remote: Remote) -> Result:
+        bound.check(request.feeds)
         choices = bound.choices
         conditions = self._observer.conditions()
-        decision = self._decide(request, choices, conditions)
+        decision = _decide(bound, choices, conditions)
         cut, cost = choices.cuts[decision.index], choices.table.costs[decision.index]
         request.decided(decision)
         wanted = tuple(name for name in request.names if cut.tail is not None and name in cut.tail.outputs)
@@ -244,14 +244,6 @@ class InferenceSession:
             return request.result(cut, fell_back=True)
         request.known |= exchange.outputs
         return request.result(cut, exchange, conditions=conditions)
-
-    def _decide(self, request: Request, choices: Choices, conditions: Conditions) -> Decision:
-        key = key_of(request.feeds)
-        last = self._chosen.get(key)
-        current = next((row for row, cut in enumerate(choices.cuts) if cut.crossing == last), None)
-        decision = decide(choices.table, conditions, current=current, switch_gain=_SWITCH_GAIN)
-        self._chosen[key] = decision.crossing
-        return decision
 
     def _whole_session(self) -> Session:
         with self._lock:
@@ -286,3 +278,10 @@ def _match_values(whole: OrtSession, bind: Mapping[str, np.ndarray | float]) -> 
         if name not in known:
             raise InputError(f"the model has no input {name!r} to bind; its inputs are {', '.join(known)}")
     return {name: match_value(known[name], np.asarray(value)) for name, value in bind.items()}
+
+
+def _decide(bound: BoundModel, choices: Choices, conditions: Conditions) -> Decision:
+    current = next((row for row, cut in enumerate(choices.cuts) if cut.crossing == bound.last_crossing), None)
+    decision = decide(choices.table, conditions, current=current, switch_gain=_SWITCH_GAIN)
+    bound.last_crossing = decision.crossing
+    return decision

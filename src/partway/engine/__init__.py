@@ -1,5 +1,6 @@
 """Pieces of a graph in, sessions that run them out."""
 
+import partway.engine.privacy  # noqa: F401 - before anything loads the runtime
 from partway.engine.feeds import random_feeds
 from partway.engine.ort import CPU, Level, NodeArg, OrtRuntime, OrtSession
 from partway.engine.pieces import PieceStore
