@@ -1,9 +1,9 @@
 """`partway`: reads the command line, runs one verb, and turns what goes wrong into one line and a status.
 
-    0  done      1  failed, or nobody read on      2  wrong usage or bad input      130  interrupted
+    0  done      1  failed, or nobody read on      2  wrong usage or bad input      130, 143  interrupted, ended
 
-Every verb is one module with `add_parser(subparsers)` and `run(arguments)`. All are imported here: their rooms are
-the package's own, which `import partway` has loaded already, so importing them late would save next to nothing.
+Every verb is one module with `add_parser(subparsers)` and `run(arguments)`. All are imported here: most of the time
+goes into the runtime and its graph libraries, which nearly every verb needs.
 Tables and JSON go to stdout; logs, progress and errors to stderr.
 """
 
@@ -11,10 +11,12 @@ import argparse
 import contextlib
 import logging
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
 from io import TextIOWrapper
+from types import FrameType
 from typing import NoReturn
 
 from partway import __version__
@@ -24,7 +26,7 @@ from partway.errors import InputError, PartwayError
 logger = logging.getLogger(__name__)
 
 _VERBS = (inspect, check, plan, run, serve, bench, demo)
-_FAILED, _WRONG_USAGE, _INTERRUPTED = 1, 2, 130
+_FAILED, _WRONG_USAGE, _INTERRUPTED, _TERMINATED = 1, 2, 130, 143
 
 _DESCRIPTION = """\
 Run an ONNX model partway on the device and the rest on a server, cut
@@ -66,6 +68,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # a terminal that lacks µ or … shows ? instead of failing
             stream.reconfigure(errors="replace")
+    if argv is None:
+        signal.signal(signal.SIGTERM, _end)
     try:
         arguments = _parser().parse_args(argv)
         with _logging(logging.INFO if arguments.verbose else arguments.log_level):
@@ -88,6 +92,11 @@ def main(argv: Sequence[str] | None = None) -> int:
             traceback.print_exc()
         return _complain(f"{type(error).__name__}: {error}; this should not happen: --verbose shows where", _FAILED)
     return status
+
+
+def _end(_number: int, _frame: FrameType | None) -> None:
+    # An ordinary end, so that servers and folders made for the command go with it.
+    sys.exit(_TERMINATED)
 
 
 def _complain(error: Exception | str, status: int) -> int:
