@@ -1,10 +1,10 @@
 """Device and server with two different ONNX Runtime versions: do they agree on every cut?
 
-    python -m benchmarks.two_runtimes --other 1.24.1 MODEL.onnx [MODEL.onnx ...] [--cuts 12] [--json]
+    python -m benchmarks.two_runtimes [--other 1.24.1] [--cuts 12] [--json]
 
-Makes a virtual environment with the other version, starts `partway serve` there, runs heads here and tails there at
-evenly spaced single-tensor cuts, and compares with the whole model in this process. `--python` names an environment
-that exists already. Exit status 1 when an answer is refused or wrong.
+Every model that `benchmarks.check_models` checks. Makes a virtual environment with the other version, starts `partway
+serve` there, runs heads here and tails there at evenly spaced single-tensor cuts, and compares with the whole model in
+this process. `--python` names an environment that exists already. Exit status 1 when an answer is refused or wrong.
 """
 
 import argparse
@@ -19,10 +19,11 @@ from pathlib import Path
 
 import numpy as np
 import onnxruntime
+from benchmarks.check_models import Subject, subjects
 from tests.processes import serving
 
 from partway.client import connect
-from partway.engine import OrtRuntime, PieceStore, random_feeds
+from partway.engine import Level, OrtRuntime, PieceStore
 from partway.errors import ServerError
 from partway.graph import Source, canonicalise, single_tensor_cuts
 from partway.verification import difference, tolerance_of
@@ -61,14 +62,16 @@ def version_of(python: str) -> str:
     return subprocess.run([python, "-c", code], check=True, capture_output=True, text=True).stdout.strip()
 
 
-def compare(path: Path, url: str, there: str, count: int) -> Row:
-    """Heads here, tails there, at evenly spaced cuts of one model."""
+def compare(subject: Subject, path: Path, url: str, there: str, count: int) -> Row:
+    """Heads here, tails there, at evenly spaced cuts of one model, which is served from `path`."""
     runtime = OrtRuntime()
     source = Source.open(path)
-    model = canonicalise(source, source.bind(), runtime)
+    model = canonicalise(source, source.bind_feeds(subject.feeds, subject.values), runtime)
     store = PieceStore(model, runtime)
-    feeds = random_feeds(model.inputs, np.random.default_rng(0))
-    reference = runtime.open(path).run(feeds)
+    feeds = subject.feeds
+    whole = runtime.open(path)
+    reference = whole.run({**feeds, **subject.values})
+    basic = runtime.open(path, level=Level.BASIC).run({**feeds, **subject.values})
     cuts = single_tensor_cuts(model)
     chosen = [cuts[round(position)] for position in np.linspace(0, len(cuts) - 1, min(count, len(cuts)))]
     refused = wrong = 0
@@ -94,10 +97,11 @@ def compare(path: Path, url: str, there: str, count: int) -> Row:
             expected = reference[tensor.name]
             found = difference(expected, tensor.array)
             worst = max(worst, found.relative)
-            wrong += found.absolute > tolerance_of(expected, 0.0).absolute
+            spread = difference(expected, basic[tensor.name]).absolute
+            wrong += found.absolute > tolerance_of(expected, spread if np.isfinite(spread) else 0.0).absolute
     transport.close()
     return Row(
-        model=path.stem,
+        model=subject.name,
         here=onnxruntime.__version__,
         there=there,
         cuts=len(chosen),
@@ -112,7 +116,6 @@ def compare(path: Path, url: str, there: str, count: int) -> Row:
 def main() -> int:
     """Compare every model and print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("models", nargs="+", type=Path, metavar="MODEL")
     parser.add_argument("--other", default="1.24.1", help="version of ONNX Runtime on the server (default 1.24.1)")
     parser.add_argument("--python", help="an interpreter that has partway and the other version already")
     parser.add_argument("--cuts", type=int, default=12)
@@ -123,12 +126,14 @@ def main() -> int:
         python = arguments.python or make_environment(folder / "environment", arguments.other)
         repository = folder / "models"
         repository.mkdir()
-        for path in arguments.models:
-            shutil.copy(path, repository)
+        chosen = []
+        for number, subject in enumerate(subjects(folder / "light")):
+            chosen.append((subject, repository / f"model{number}.onnx"))
+            shutil.copy(subject.path, chosen[-1][1])
         environment = {"PARTWAY_CACHE": str(folder / "cache")}
         with serving(repository, python=python, environment=environment) as server:
             there = version_of(python)
-            rows = [compare(path, server.url, there, arguments.cuts) for path in arguments.models]
+            rows = [compare(subject, path, server.url, there, arguments.cuts) for subject, path in chosen]
     if arguments.json:
         print(json.dumps([asdict(row) for row in rows], indent=2))
     else:

@@ -148,7 +148,7 @@ def test_a_graph_that_the_runtime_refuses_is_an_engine_error(tmp_path: Path) -> 
     with pytest.raises(EngineError, match="Nonsense"):
         RUNTIME.load(model, tmp_path, level=Level.BASIC, prepack=False)
     with pytest.raises(EngineError, match="Nonsense"):
-        RUNTIME.optimise(model, tmp_path, tmp_path / "o.onnx", "o.bin", prepack=False)
+        RUNTIME.optimise(model, tmp_path, tmp_path / "o.onnx", "o.bin")
     with pytest.raises(EngineError):
         RUNTIME.describe_outputs(onnx.ModelProto(), tmp_path)
     with pytest.raises(EngineError):

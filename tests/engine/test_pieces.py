@@ -49,12 +49,10 @@ class CountingRuntime(OrtRuntime):
             raise EngineError("out of luck")
         return super().load(graph, directory, level=level, prepack=prepack)
 
-    def optimise(
-        self, graph: onnx.ModelProto, directory: Path, target: Path, weights_name: str, *, prepack: bool
-    ) -> None:
+    def optimise(self, graph: onnx.ModelProto, directory: Path, target: Path, weights_name: str) -> None:
         self.gate.wait(timeout=30)
         self.optimised += 1
-        super().optimise(graph, directory, target, weights_name, prepack=prepack)
+        super().optimise(graph, directory, target, weights_name)
 
 
 def chain(folder: Path) -> Model:

@@ -205,9 +205,7 @@ class OrtRuntime:
         with _translated(EngineError):
             self._start(str(source), options)
 
-    def optimise(
-        self, graph: onnx.ModelProto, directory: Path, target: Path, weights_name: str, *, prepack: bool
-    ) -> None:
+    def optimise(self, graph: onnx.ModelProto, directory: Path, target: Path, weights_name: str) -> None:
         """Write a graph at the ALL level for this machine to `target`, weights to `weights_name` beside it.
 
         Args:
@@ -215,15 +213,14 @@ class OrtRuntime:
             directory: the folder that its references are relative to.
             target: the file to write.
             weights_name: the file of the weights, in the layouts that this machine likes best.
-            prepack: whether to store the packed form of the weights of products too.
 
         Raises:
             EngineError: the runtime refuses the graph.
         """
         options = self._options(Level.ALL)
         options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(directory))
-        packing = "session.save_external_prepacked_constant_initializers" if prepack else "session.disable_prepacking"
-        options.add_session_config_entry(packing, "1")
+        # Storing packed weights too would share them, but graphs saved so crash versions before 1.32 when they run.
+        options.add_session_config_entry("session.disable_prepacking", "1")
         _save_to(options, target, weights_name)
         with _translated(EngineError):
             self._start(graph.SerializeToString(), options)

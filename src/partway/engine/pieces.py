@@ -32,6 +32,7 @@ logger = logging.getLogger(__name__)
 _GRAPH_FILE = "optimised.onnx"
 _WEIGHTS_FILE = "optimised.bin"
 _OPTIMISED = "optimised-"
+_FORMAT = "2"  # raised whenever what is written changes, so that nothing older is taken for it
 _KEPT_FOLDERS = 3
 _MOST_MARKS = 64
 _REORDERED_CHANNELS = 4  # ReorderInput takes multiples of this many only, ReorderOutput gives any number
@@ -171,7 +172,7 @@ class PieceStore:
         return optimised.marks | outer >= {*piece.inputs, *piece.outputs}
 
     def _optimise(self, marks: frozenset[str]) -> _Optimised:
-        key = "\n".join((self._runtime.machine, *sorted(marks)))
+        key = "\n".join((_FORMAT, self._runtime.machine, *sorted(marks)))
         name = f"{_OPTIMISED}{sha256(key.encode()).hexdigest()[:16]}"
         directory = self.model.entry.folder(name, lambda folder: self._write(folder, marks))
         graph = onnx.load(directory / _GRAPH_FILE, load_external_data=False)
@@ -182,9 +183,7 @@ class PieceStore:
         marked = self._canonical.slice(whole(self.model))
         outputs = {value.name for value in marked.graph.output}
         marked.graph.output.extend(self._canonical.value(name) for name in sorted(marks - outputs))
-        self._runtime.optimise(
-            marked, self.model.entry.directory, folder / _GRAPH_FILE, _WEIGHTS_FILE, prepack=self._packs
-        )
+        self._runtime.optimise(marked, self.model.entry.directory, folder / _GRAPH_FILE, _WEIGHTS_FILE)
 
 
 def _forget_old(directory: Path) -> None:
