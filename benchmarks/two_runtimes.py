@@ -3,7 +3,7 @@
     python -m benchmarks.two_runtimes [--other 1.24.1] [--cuts 12] [--json]
 
 Every model that `benchmarks.check_models` checks. Makes a virtual environment with the other version, starts `partway
-serve` there, runs heads here and tails there at evenly spaced single-tensor cuts, and compares with the whole model in
+serve` there, runs heads here and tails there at server-only and evenly spaced single-tensor cuts, and compares with the whole model in
 this process. `--python` names an environment that exists already. Exit status 1 when an answer is refused or wrong.
 """
 
@@ -25,7 +25,7 @@ from tests.processes import serving
 from partway.client import connect
 from partway.engine import Level, OrtRuntime, PieceStore
 from partway.errors import ServerError
-from partway.graph import Source, canonicalise, single_tensor_cuts
+from partway.graph import Source, canonicalise, server_only, single_tensor_cuts
 from partway.verification import difference, tolerance_of
 from partway.wire import BINDING, DIGEST, InferRequest, Tensor
 
@@ -72,8 +72,9 @@ def compare(subject: Subject, path: Path, url: str, there: str, count: int) -> R
     whole = runtime.open(path)
     reference = whole.run({**feeds, **subject.values})
     basic = runtime.open(path, level=Level.BASIC).run({**feeds, **subject.values})
-    cuts = single_tensor_cuts(model)
-    chosen = [cuts[round(position)] for position in np.linspace(0, len(cuts) - 1, min(count, len(cuts)))]
+    cuts = [cut for cut in single_tensor_cuts(model) if cut.head is not None]
+    spaced = [cuts[round(position)] for position in np.linspace(0, len(cuts) - 1, min(count, len(cuts)))]
+    chosen = [server_only(model), *spaced]
     refused = wrong = 0
     worst, refusal = 0.0, ""
     transport = connect(url, clock=time.perf_counter)
