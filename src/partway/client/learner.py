@@ -11,8 +11,8 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from concurrent.futures import CancelledError, Future
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -21,14 +21,16 @@ import numpy as np
 from partway.client.bound import BoundModel
 from partway.client.observer import Observer
 from partway.client.remote import Remote
+from partway.client.worker import Worker
 from partway.engine import Clock, OrtRuntime, PieceStore, Session
-from partway.errors import PartwayError
+from partway.errors import ModelError, PartwayError
 from partway.graph import Cache, Cut, Source, canonicalise, whole
 from partway.profiling import Effort, time_session
 
 logger = logging.getLogger(__name__)
 
 Key = tuple[tuple[str, tuple[int, ...]], ...]
+Stamp = tuple[int, int, int]
 
 _MOST_BINDINGS = 8
 _REFRESH_S = 1.0  # while requests come: one small question a second, for load, tails and round trip
@@ -37,6 +39,19 @@ _POLL_S = 0.02
 _SILENCES = 3  # a server that is silent so often in a row is not waited for
 _IDLE_WAIT_S = 1.0  # a device that is never idle is measured busy, which is how it will be used
 _QUICK = Effort(warm_ups=1, least_runs=3, most_runs=5, budget_s=0.2)
+
+
+def file_stamp(path: Path) -> Stamp:
+    """What tells a file from another that takes its place: inode, size, time of change.
+
+    Raises:
+        ModelError: there is no such file.
+    """
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise ModelError(f"{path} cannot be read: {error.strerror}") from error
+    return status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def key_of(feeds: Mapping[str, np.ndarray]) -> Key:
@@ -74,6 +89,7 @@ class Learner:
 
     Args:
         path: the model file.
+        stamp: what the file was when the session was made.
         values: inputs held constant.
         runtime: runs pieces.
         remote: the server.
@@ -89,6 +105,7 @@ class Learner:
         self,
         path: Path,
         *,
+        stamp: Stamp,
         values: Mapping[str, np.ndarray],
         runtime: OrtRuntime,
         remote: Remote,
@@ -100,6 +117,7 @@ class Learner:
         clock: Clock = time.monotonic,
     ) -> None:
         self._path = path
+        self._stamp = stamp
         self._values = values
         self._runtime = runtime
         self._remote = remote
@@ -111,12 +129,14 @@ class Learner:
         self._clock = clock
         self._lock = threading.Lock()
         self._bound: OrderedDict[Key, BoundModel | None] = OrderedDict()
+        self._examples: dict[Key, dict[str, np.ndarray]] = {}
         self._why_not: dict[Key, str] = {}
         self._next_refresh_s = 0.0
         self._refreshing = False
         self._stopped = threading.Event()
-        self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="partway-learner")
-        self._source = self._submit(self._open_source)
+        self._worker = Worker("partway-learner")
+        self._source: Source | None = None
+        self._submit(self._open_source)
 
     def bound(self, feeds: Mapping[str, np.ndarray]) -> BoundModel | None:
         """The model under the binding of these feeds, once it is ready; the first call starts its preparation."""
@@ -129,7 +149,9 @@ class Learner:
             while len(self._bound) > _MOST_BINDINGS:
                 forgotten, _ = self._bound.popitem(last=False)
                 self._why_not.pop(forgotten, None)
-        self._submit(partial(self._prepare, key, dict(feeds)))
+                self._examples.pop(forgotten, None)
+            self._examples[key] = dict(feeds)
+        self._submit(partial(self._prepare, key))
         return None
 
     def why_not(self, feeds: Mapping[str, np.ndarray]) -> str:
@@ -171,15 +193,11 @@ class Learner:
 
     def close(self) -> None:
         """Stop; work that has begun is finished first."""
-        with self._lock:
-            self._stopped.set()
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        self._stopped.set()
+        self._worker.close()
 
-    def _submit(self, work: Callable[[], object]) -> Future[object] | None:
-        with self._lock:
-            if self._stopped.is_set():
-                return None
-            return self._pool.submit(self._guard, work)
+    def _submit(self, work: Callable[[], object]) -> Future[object]:
+        return self._worker.submit(partial(self._guard, work))
 
     def _guard(self, work: Callable[[], object]) -> object:
         try:
@@ -192,34 +210,52 @@ class Learner:
             raise
 
     def _open_source(self) -> Source:
-        return Source.open(self._path, cache=self._cache)
-
-    def _prepare(self, key: Key, feeds: dict[str, np.ndarray]) -> None:
-        try:
+        # Once: a file that is replaced later is another model, and this session stays with its own.
+        if self._source is None:
             source = Source.open(self._path, cache=self._cache)
-            binding = source.bind_feeds(feeds, self._values)
-            model = canonicalise(source, binding, self._runtime, cache=self._cache)
-            store = PieceStore(model, self._runtime)
-            store.want_candidates()
-            store.promote()
-            session = self._emulate(store.session(whole(model)))
-            self._traffic.wait_idle(_IDLE_WAIT_S)
-            timing = time_session(session, feeds, effort=_QUICK)
-        except PartwayError as error:
+            if file_stamp(self._path) != self._stamp:
+                raise ModelError(f"{self._path} was replaced while the session was made; make a new session")
+            self._source = source
+        return self._source
+
+    def _prepare(self, key: Key) -> None:
+        with self._lock:
+            feeds = self._examples.get(key)
+        if feeds is None:
+            return  # forgotten meanwhile
+        try:
+            bound = self._bind(feeds)
+        except Exception as error:
             self._why_not[key] = f"its cuts cannot be prepared: {error}"
             raise
-        bound = BoundModel(model, store, emulate=self._emulate, whole_s=timing.median_s)
         with self._lock:
+            if key not in self._bound:
+                return
             self._bound[key] = bound
-        self._on_bound(source)
-        logger.info("binding_ready digest=%s whole_s=%.4f cuts=%d", source.digest, timing.median_s, len(bound.cuts))
+            del self._examples[key]
         for cut in (*bound.unmeasured(), bound.device_only):  # the whole once more, in case requests disturbed it
-            self._submit(partial(self._measure, bound, cut, feeds))
+            self._submit(partial(self._measure, key, cut, feeds))
         self._refresh(bound)
         self._refresh(bound)  # the first told the round trip, the second can tell the rate
 
-    def _measure(self, bound: BoundModel, cut: Cut, feeds: Mapping[str, np.ndarray]) -> None:
-        if cut.head is None:
+    def _bind(self, feeds: dict[str, np.ndarray]) -> BoundModel:
+        source = self._open_source()
+        binding = source.bind_feeds(feeds, self._values)
+        model = canonicalise(source, binding, self._runtime, cache=self._cache)
+        store = PieceStore(model, self._runtime)
+        store.want_candidates()
+        store.promote()
+        session = self._emulate(store.session(whole(model)))
+        self._traffic.wait_idle(_IDLE_WAIT_S)
+        timing = time_session(session, feeds, effort=_QUICK)
+        bound = BoundModel(model, store, emulate=self._emulate, whole_s=timing.median_s)
+        self._on_bound(source)
+        logger.info("binding_ready digest=%s whole_s=%.4f cuts=%d", source.digest, timing.median_s, len(bound.cuts))
+        return bound
+
+    def _measure(self, key: Key, cut: Cut, feeds: Mapping[str, np.ndarray]) -> None:
+        bound = self._bound.get(key)
+        if cut.head is None or bound is None:
             return
         session = bound.session(cut.head)
         self._traffic.wait_idle(_IDLE_WAIT_S)
@@ -240,9 +276,6 @@ class Learner:
                 self._refreshing = False
 
 
-def _settle(future: Future[object] | None, timeout_s: float) -> None:
-    if future is not None:
-        try:
-            future.exception(timeout_s)
-        except TimeoutError:
-            return
+def _settle(future: Future[object], timeout_s: float) -> None:
+    with suppress(TimeoutError, CancelledError):
+        future.exception(timeout_s)

@@ -84,7 +84,8 @@ class Request:
         self.known |= self.feeds
         if cut.head is not None:
             kept = tuple(name for name in cut.head.outputs if name in self.names or name in cut.crossing)
-            self.known |= bound.run(cut.head, self.feeds, kept)
+            if kept:  # else the head makes nothing but outputs that nobody asked for
+                self.known |= bound.run(cut.head, self.feeds, kept)
             self.observer.saw_head(expected_s=cost.device_s, took_s=self.elapsed_s())
 
     def result(

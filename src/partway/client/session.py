@@ -18,14 +18,14 @@ from types import TracebackType
 import numpy as np
 
 from partway.client.bound import BoundModel, Choices
-from partway.client.learner import Learner, Traffic
+from partway.client.learner import Learner, Traffic, file_stamp
 from partway.client.observer import Observer
 from partway.client.remote import Remote
 from partway.client.request import Request
 from partway.client.result import Result
 from partway.client.transport import Transport, connect
 from partway.engine import CPU, NodeArg, OrtRuntime, OrtSession, Session, SlowSession
-from partway.errors import InputError, ServerError, WireError
+from partway.errors import BindingError, InputError, ModelError, ServerError, WireError
 from partway.graph import Cache, Source, match_value
 from partway.link import NAMED_LINKS, Link, LinkEstimate
 from partway.planning import Conditions, CostTable, Decision, decide
@@ -83,15 +83,18 @@ class InferenceSession:
         self._runtime = OrtRuntime(threads=threads, providers=providers)
         self._slowdown = device_slowdown
         self._lock = threading.Lock()
+        self._stamp = file_stamp(self._path)
         self._whole: OrtSession | None = self._runtime.open(self._path)
         self._inputs, self._outputs = self._whole.input_args, self._whole.output_args
+        self._dtypes = {tensor.name: tensor.dtype for tensor in self._whole.input_infos}
         self._values = _match_values(self._whole, bind or {})
         self._traffic = Traffic()
         self._observer = Observer(prior=prior_link, clock=time.monotonic, generator=np.random.default_rng())
         self._remote: Remote | None = None
         self._learner: Learner | None = None
         self._closed = False
-        if transport is not None:
+        # Sequences and the like cannot be sent, nor cut around: such models stay on the device.
+        if transport is not None and all(dtype is not None for dtype in self._dtypes.values()):
             self._remote = Remote(
                 transport,
                 self._observer,
@@ -101,6 +104,7 @@ class InferenceSession:
             )
             self._learner = Learner(
                 self._path,
+                stamp=self._stamp,
                 values=self._values,
                 runtime=self._runtime,
                 remote=self._remote,
@@ -151,7 +155,7 @@ class InferenceSession:
         if self._closed:
             raise InputError("the session is closed; make a new one")
         names = self._output_names(output_names)
-        feeds = {name: np.asarray(array) for name, array in input_feed.items()}
+        feeds = self._read_feeds(input_feed)
         with self._traffic.request():
             request = Request(names=names, feeds=feeds, observer=self._observer, slowdown=self._slowdown)
             bound = self._learner.bound(feeds) if self._learner is not None else None
@@ -173,7 +177,7 @@ class InferenceSession:
         Returns:
             Whether they are known; False when time ran out, the server is silent, or there is none.
         """
-        feeds = {name: np.asarray(array) for name, array in input_feed.items()}
+        feeds = self._read_feeds(input_feed)
         return self._learner is not None and self._learner.wait(feeds, timeout_s)
 
     def settle(self, timeout_s: float = 10.0) -> None:
@@ -194,7 +198,7 @@ class InferenceSession:
         Returns:
             None until cuts for these shapes are prepared, or when there is nothing to offload to.
         """
-        feeds = {name: np.asarray(array) for name, array in input_feed.items()}
+        feeds = self._read_feeds(input_feed)
         bound = self._learner.bound(feeds) if self._learner is not None else None
         return None if bound is None else bound.choices.table
 
@@ -234,7 +238,7 @@ class InferenceSession:
                 bound.model,
                 bound.binding,
                 crossing,
-                wanted,
+                cut.tail.outputs,  # all, as the cut has them: fewer would need fewer tensors, which is another cut
                 patience_s=max(_LEAST_PATIENCE_S, _PATIENCE * remaining_s),
             )
         except (ServerError, WireError) as error:
@@ -248,6 +252,8 @@ class InferenceSession:
     def _whole_session(self) -> Session:
         with self._lock:
             if self._whole is None:
+                if file_stamp(self._path) != self._stamp:
+                    raise ModelError(f"{self._path} was replaced since the session was made; make a new session")
                 self._whole = self._runtime.open(self._path)
             return self._emulate(self._whole)
 
@@ -262,9 +268,23 @@ class InferenceSession:
             return session
         return SlowSession(session, self._slowdown, clock=time.perf_counter, sleep=time.sleep)
 
+    def _read_feeds(self, input_feed: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        # What onnxruntime takes: arrays of any byte order, lists of numbers, and lists of arrays for sequences.
+        feeds = {}
+        for name, value in input_feed.items():
+            if name in self._values:
+                if not np.array_equal(np.asarray(value), self._values[name]):
+                    raise BindingError(f"input {name!r} is held at {self._values[name]}; it was fed {value!r} instead")
+            elif isinstance(value, np.ndarray):
+                feeds[name] = value if value.dtype.isnative else value.astype(value.dtype.newbyteorder("="))
+            else:
+                dtype = self._dtypes.get(name)
+                feeds[name] = value if dtype is None else np.asarray(value, dtype=dtype)
+        return feeds
+
     def _output_names(self, output_names: Sequence[str] | None) -> tuple[str, ...]:
         known = tuple(value.name for value in self._outputs)
-        if output_names is None:
+        if not output_names:  # as onnxruntime does, none named means all
             return known
         for name in output_names:
             if name not in known:

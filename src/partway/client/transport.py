@@ -84,6 +84,7 @@ class GrpcTransport:
         self._clock = clock
         self._address = address
         self._lock = threading.Lock()
+        self._closed = False
         self._connection = self._open()
 
     def infer(self, request: InferRequest, timeout_s: float) -> Answer:
@@ -102,6 +103,7 @@ class GrpcTransport:
     def close(self) -> None:
         """Close the connection; requests on it fail."""
         with self._lock:
+            self._closed = True
             pending = tuple(self._connection.pending)
         for call in pending:
             call.cancel()  # closing alone would leave them waiting for a silent network
@@ -153,7 +155,7 @@ class GrpcTransport:
 
     def _abandon(self, connection: _Connection) -> None:
         with self._lock:
-            if self._connection is connection:
+            if self._connection is connection and not self._closed:
                 logger.info("connection_abandoned address=%s", self._address)
                 self._connection = self._open()
 

@@ -72,7 +72,7 @@ class NodeArg:
 
     name: str
     type: str
-    shape: tuple[int | str | None, ...]
+    shape: list[int | str | None]
 
 
 class OrtSession:
@@ -97,6 +97,8 @@ class OrtSession:
     def run(self, feeds: Mapping[str, np.ndarray], outputs: tuple[str, ...] | None = None) -> dict[str, np.ndarray]:
         """Compute outputs by name; see `Session.run`."""
         wanted = self.outputs if outputs is None else outputs
+        if not wanted:
+            return {}  # the runtime would take an empty list for all
         with _translated(BindingError):
             if self._extended:
                 return self._run_by_address(feeds, wanted)
@@ -256,12 +258,12 @@ def _save_to(options: onnxruntime.SessionOptions, target: Path, weights_name: st
 
 def _arg(value: onnxruntime.NodeArg) -> NodeArg:
     # Copied, since the runtime's own object would keep the whole session alive.
-    shape = tuple(length if isinstance(length, int | str) else None for length in value.shape or ())
+    shape = [length if isinstance(length, int | str) else None for length in value.shape or ()]
     return NodeArg(name=value.name, type=value.type, shape=shape)
 
 
 def _info(value: NodeArg) -> TensorInfo:
-    return TensorInfo(name=value.name, dtype=_DTYPES.get(value.type), shape=value.shape)
+    return TensorInfo(name=value.name, dtype=_DTYPES.get(value.type), shape=tuple(value.shape))
 
 
 def _is_extended(dtype: np.dtype) -> bool:
