@@ -42,6 +42,42 @@ def test_nothing_is_guessed_before_the_whole_model_ran(chain: Model) -> None:
     assert answer.measured == (False, True, False)
 
 
+def test_a_model_that_cannot_be_timed_is_guessed_from_its_size(chain: Model) -> None:
+    costs = TailCosts(chain)
+    costs.allow_guesses(2**20)
+    cuts = [cut.crossing for cut in candidate_cuts(chain) if cut.offloaded]
+    answer = costs.answer([*cuts, ("no", "cut")])
+    assert not any(answer.measured)
+    seconds = [cost for cost in answer.server_s[:-1] if cost is not None]
+    assert len(seconds) == len(cuts)
+    assert answer.server_s[-1] is None
+    size_s = chain.macs / 1e10 + chain.weight_bytes / 5e9 + 1e-4 * len(chain.nodes)
+    assert seconds[0] == pytest.approx(size_s)
+    assert seconds == sorted(seconds, reverse=True)
+    costs.observe(whole(chain), 7.0)
+    corrected = costs.answer([whole(chain).inputs])
+    assert (corrected.server_s, corrected.measured) == ((7.0,), (True,))
+
+
+def test_a_large_tail_that_ran_tells_the_guess_of_the_whole(chain: Model) -> None:
+    costs = TailCosts(chain)
+    costs.allow_guesses(2**20)
+    cut = next(cut for cut in single_tensor_cuts(chain) if cut.crossing == ("pool1",))
+    costs.observe(tail_of(chain, "pool1"), 3.0)
+    estimate = costs.estimate(whole(chain))
+    assert estimate is not None
+    assert not estimate.measured
+    assert estimate.seconds == pytest.approx(3.0 * chain.macs / (chain.macs - cut.macs))
+
+
+def test_cuts_that_no_message_can_send_are_not_guessed(chain: Model) -> None:
+    costs = TailCosts(chain)
+    costs.allow_guesses(100)
+    (image, logits) = costs.estimates([("image",), ("logits",)])
+    assert image is None
+    assert logits is not None
+
+
 def test_cuts_that_were_not_run_follow_the_work_that_is_left(chain: Model) -> None:
     costs = TailCosts(chain)
     costs.observe(whole(chain), 1.0)

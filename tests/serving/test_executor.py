@@ -117,6 +117,7 @@ def test_a_cancelled_job_never_runs_and_is_no_load(executor: Executor, blocker: 
     left = executor.submit(lambda: ran.append("left"), expected_s=3.0)
     assert executor.load().queue_delay_s == pytest.approx(7.0)
     assert left.cancel()
+    assert not executor._queue
     assert executor.load().queue_delay_s == pytest.approx(4.0)
     blocker.released.set()
     assert result(executor.submit(lambda: "next")) == "next"
@@ -186,6 +187,11 @@ def test_waiting_for_an_idle_moment_lasts_until_the_jobs_are_done(executor: Exec
     blocker.released.set()
     waiter.join(PATIENCE_S)
     assert moments == [True]
+
+
+def test_waiting_for_an_idle_moment_ends_with_patience(executor: Executor, blocker: Blocker) -> None:
+    assert executor.wait_idle(0.0)
+    assert not executor.idle
 
 
 def test_closing_refuses_what_waits_and_lets_the_running_job_finish(executor: Executor, blocker: Blocker) -> None:

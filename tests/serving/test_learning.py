@@ -1,7 +1,10 @@
+import threading
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
+from onnx import TensorProto, helper
 from tests.models import chain_model, diamond_model
 from tests.serving.support import PATIENCE_S, CountingRuntime
 
@@ -116,6 +119,58 @@ def test_cuts_too_large_for_a_message_are_not_timed(tmp_path: Path) -> None:
     bench.learner.note_interest(bench.bound, (("logits",),))
     bench.settle()
     assert bench.bound.costs.observed(deepest) > 0
+
+
+def test_a_server_that_is_never_idle_optimises_and_guesses_and_times_later(bench: Bench) -> None:
+    began, released, came = threading.Event(), threading.Event(), threading.Event()
+
+    def occupy() -> None:
+        began.set()
+        assert released.wait(PATIENCE_S)
+
+    def impatient() -> bool:
+        return bench.executor.wait_idle(0.0 if not released.is_set() else PATIENCE_S)
+
+    job = bench.executor.submit(occupy)
+    assert began.wait(PATIENCE_S)
+    bench.background.turn = impatient
+    model, costs = bench.bound.model, bench.bound.costs
+    bench.learner.note_use(bench.bound, whole(model))
+    for number in range(3):  # tasks come in turn: after these the graph was optimised and timing was put off
+        came.clear()
+        bench.background.submit(number, came.set)
+        assert came.wait(PATIENCE_S)
+    assert not bench.bound.store.unmarked
+    answer = costs.answer([whole(model).inputs])
+    assert answer.server_s[0] is not None
+    assert answer.measured == (False,)
+    released.set()
+    job.result(PATIENCE_S)
+    bench.settle()
+    assert costs.answer([whole(model).inputs]).measured == (True,)
+
+
+def test_a_model_that_no_made_up_input_suits_is_guessed_until_a_request_ran(tmp_path: Path) -> None:
+    path = tmp_path / "reshape.onnx"
+    graph = helper.make_graph(
+        [helper.make_node("Relu", ["x"], ["a"]), helper.make_node("Reshape", ["a", "shape"], ["y"])],
+        "reshape",
+        [
+            helper.make_tensor_value_info("x", TensorProto.FLOAT, [6, 6]),
+            helper.make_tensor_value_info("shape", TensorProto.INT64, [1]),
+        ],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["length"])],
+    )
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+    bench = Bench(path, clock=Ticks())
+    piece, costs = whole(bench.bound.model), bench.bound.costs
+    bench.learner.note_interest(bench.bound, (piece.inputs,))
+    bench.settle()
+    guess = costs.answer([piece.inputs])
+    assert guess.server_s[0] is not None
+    assert guess.measured == (False,)
+    costs.observe(piece, 5.0)
+    assert costs.answer([piece.inputs]).server_s == (5.0,)
 
 
 def test_runs_that_a_request_disturbed_do_not_count(tmp_path: Path) -> None:

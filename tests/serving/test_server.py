@@ -130,9 +130,11 @@ def test_a_killed_server_is_an_error_at_once_and_not_a_hang(chain: Path, request
 
 
 @contextmanager
-def gated_server(chain: Path, *, queue_capacity: int = 64) -> Iterator[tuple[Server, GatedRuntime, Client]]:
+def gated_server(
+    chain: Path, *, queue_capacity: int = 64, in_flight_bytes: int = 2**20
+) -> Iterator[tuple[Server, GatedRuntime, Client]]:
     gate = GatedRuntime()
-    options = ServerOptions(runtime=gate, learn=False, queue_capacity=queue_capacity)
+    options = ServerOptions(runtime=gate, learn=False, queue_capacity=queue_capacity, in_flight_bytes=in_flight_bytes)
     with run_server(chain.parent, options=options) as server, Client(server.address) as client:
         server.settle(PATIENCE_S)
         try:
@@ -185,6 +187,22 @@ def test_a_full_queue_is_resource_exhausted_and_recovers(chain: Path, request_fo
         gate.opened.set()
         assert running.code() is Code.OK
         assert queued.code() is Code.OK
+        client.infer(request_for_chain)
+
+
+def test_more_bytes_in_flight_than_may_be_are_refused_before_decoding(
+    chain: Path, request_for_chain: InferRequest
+) -> None:
+    size_bytes = len(encode_request(request_for_chain))
+    with gated_server(chain, in_flight_bytes=size_bytes - 1) as (_, gate, client):
+        running = begin(client, request_for_chain)  # alone it may be longer
+        assert gate.running.wait(PATIENCE_S)
+        with pytest.raises(grpc.RpcError) as refusal:
+            client.send(Method.MODEL_INFER, b"\xff" * 8)  # it would not decode
+        assert status_of(refusal.value) is Code.RESOURCE_EXHAUSTED
+        assert f"{size_bytes} bytes of requests are in flight and this one has 8" in refusal.value.details()
+        gate.opened.set()
+        assert running.code() is Code.OK
         client.infer(request_for_chain)
 
 

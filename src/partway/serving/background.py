@@ -1,4 +1,4 @@
-"""Work that waits for idle moments: optimising graphs and timing pieces.
+"""Work that waits for idle moments, as long as its turn says: optimising graphs and timing pieces.
 
 One thread of its own, and every task asks for its turn before each step. The thread runs at normal priority on
 purpose: sessions are made on it, and the threads of a session inherit the priority of the one that made it.
@@ -17,7 +17,7 @@ class Background:
     """A queue of tasks that yield to requests.
 
     Args:
-        turn: waits for an idle moment; False when there will be none any more.
+        turn: waits for an idle moment, or until it has waited enough; False when nothing is to run any more.
     """
 
     def __init__(self, turn: Callable[[], bool]) -> None:

@@ -1,10 +1,12 @@
 """What the tails of one model cost on this server, from what it saw itself.
 
 Input: seconds of tails that ran, for requests or to be timed. Output: an estimate for any cut, measured where
-the tail ran, else interpolated by the multiply-accumulates that are left. The server answers cost queries
-from it and expects queues by it; the client needs no model of this machine.
+the tail ran, else interpolated by the multiply-accumulates that are left. Where the whole model cannot be timed
+its cost is guessed, so that clients can decide at all; the first requests correct the guess. The server answers
+cost queries from it and expects queues by it; the client needs no model of this machine.
 """
 
+import math
 import threading
 from collections import OrderedDict, deque
 from collections.abc import Iterable, Sequence
@@ -20,6 +22,12 @@ _WINDOW = 32
 _MOST_PIECES = 256
 _MOST_CUTS = 4096
 
+# A guess, not a measurement, at a plain processor: right within about ten times, until a request ran.
+_GUESSED_MACS_PER_S = 1e10
+_GUESSED_BYTES_PER_S = 5e9  # of weights, read once
+_GUESSED_NODE_S = 1e-4
+_TELLING_SHARE = 0.1  # of the whole's work: the time of a smaller tail is mostly overhead
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
@@ -27,7 +35,7 @@ class Estimate:
 
     Attributes:
         seconds: decoding included.
-        measured: whether that very tail ran here; else it is interpolated.
+        measured: whether that very tail ran here; else it is interpolated or guessed.
     """
 
     seconds: float
@@ -46,6 +54,15 @@ class TailCosts:
         self._seconds: OrderedDict[Piece, deque[float]] = OrderedDict()
         self._cuts: OrderedDict[tuple[str, ...], Cut | None] = OrderedDict()
         self._lock = threading.RLock()
+        self._guesses_up_to_bytes: int | None = None
+
+    def allow_guesses(self, message_bytes: int) -> None:
+        """Guess what the whole model costs while it has not run, since nobody knows when it can be timed.
+
+        Args:
+            message_bytes: cuts that send more stay unknown, since no request can.
+        """
+        self._guesses_up_to_bytes = message_bytes
 
     def observe(self, piece: Piece, seconds: float) -> None:
         """Take in one run of a tail.
@@ -87,7 +104,7 @@ class TailCosts:
         return self.estimates((piece.inputs,))[0]
 
     def estimates(self, cuts: Sequence[Iterable[str]]) -> tuple[Estimate | None, ...]:
-        """What the tails of cuts cost; None for what is no cut, and until the whole model ran once.
+        """What the tails of cuts cost; None for what is no cut, and until the whole model ran or may be guessed.
 
         Args:
             cuts: the crossing tensors of each.
@@ -135,18 +152,33 @@ class TailCosts:
             if (cut := self.cut(piece.inputs)) is not None and cut.tail == piece
         ]
         # Beyond the shallowest measured cut nothing is known, so the whole model has to be among them.
-        if not any(depth == 0.0 for depth, _ in knots):
-            return [None] * len(wanted)
         end = float(self._model.macs or len(self._model.nodes))
+        most_bytes: float = math.inf
+        if not any(depth == 0.0 for depth, _ in knots):
+            if self._guesses_up_to_bytes is None:
+                return [None] * len(wanted)
+            most_bytes = self._guesses_up_to_bytes
+            knots.append((0.0, self._guess_whole_s(knots, end)))
         if not any(depth == end for depth, _ in knots):  # a tail with nothing left to multiply is all but free
             knots.append((end, 0.0))
         measured = {index: (0.0, seconds) for index, (_, seconds) in enumerate(knots)}
         depths = [depth for depth, _ in knots]
         times = interpolate_costs([*depths, *(0.0 if cut is None else self._depth(cut) for cut in wanted)], measured)
         return [
-            None if cut is None or cut.tail is None else Estimate(seconds=time.server_s, measured=False)
+            Estimate(seconds=time.server_s, measured=False)
+            if cut is not None and cut.tail is not None and cut.up_bytes <= most_bytes
+            else None
             for cut, time in zip(wanted, times[len(knots) :], strict=True)
         ]
+
+    def _guess_whole_s(self, knots: Sequence[tuple[float, float]], end: float) -> float:
+        """Seconds of the whole model: in proportion to the largest tail that ran, else from its size alone."""
+        depth, seconds = min(knots, default=(end, 0.0))
+        if end - depth > _TELLING_SHARE * end:
+            return seconds * end / (end - depth)
+        model = self._model
+        compute_s = model.macs / _GUESSED_MACS_PER_S + model.weight_bytes / _GUESSED_BYTES_PER_S
+        return max(seconds, compute_s + _GUESSED_NODE_S * len(model.nodes))
 
     def _depth(self, cut: Cut) -> float:
         # Where nothing is multiplied, nodes are counted instead.

@@ -29,6 +29,7 @@ _SMOOTHING = 0.25  # the share of the newest job in the slowdown
 _FORGET_HALF_S = 10.0  # an idle server's past slowdown says little about now
 _LARGEST_SLOWDOWN = 100.0
 _LONGEST_S = 3600.0  # of any number that is reported
+_IDLE_PATIENCE_S = 2.0  # a server that is never idle still has to become faster
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,10 +155,11 @@ class Executor:
                 )
                 self._queue.append(job)
                 self._changed.notify_all()
-        for job in late:
-            _expire(job)
+        for late_job in late:
+            _expire(late_job)
         if full:
             raise ServerBusy(f"{self._capacity} requests wait already, as many as may; send it later or elsewhere")
+        future.add_done_callback(lambda done: self._forget(job) if done.cancelled() else None)
         return future
 
     def load(self) -> Load:
@@ -174,10 +176,14 @@ class Executor:
         """Whether no job waits or runs."""
         return not self._queue and not self._running
 
-    def wait_idle(self) -> bool:
-        """Return when no job waits or runs; False when the executor was closed meanwhile."""
+    def wait_idle(self, patience_s: float = _IDLE_PATIENCE_S) -> bool:
+        """Return when no job waits or runs, or patience is over; False when the executor was closed meanwhile.
+
+        Args:
+            patience_s: go on after so long, idle or not; `idle` tells which.
+        """
         with self._changed:
-            self._changed.wait_for(lambda: self._closed or self.idle)
+            self._changed.wait_for(lambda: self._closed or self.idle, patience_s)
             return not self._closed
 
     def close(self, timeout_s: float | None = None) -> None:
@@ -265,6 +271,12 @@ class Executor:
     def _expected_s(self, job: _Job, slowdown: float) -> float:
         # The usual time was observed, so it has the slowdown in it already.
         return self._usual_s if job.expected_s is None else slowdown * job.expected_s
+
+    def _forget(self, job: _Job) -> None:
+        with self._changed:
+            if job in self._queue:  # its tensors may be large: not kept until its turn comes
+                self._queue.remove(job)
+                self._changed.notify_all()
 
     def _drop_late(self, now_s: float) -> list[_Job]:
         gone = [

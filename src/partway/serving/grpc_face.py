@@ -6,8 +6,9 @@ deserialiser that fails is an unknown error to the client. Called by the server.
 """
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import TypeVar
 
 import grpc
@@ -70,12 +71,15 @@ class GrpcFace:
     Args:
         handlers: answer.
         limits: what is accepted of a message.
+        in_flight_bytes: of all requests that are not answered yet; one alone may be longer.
         clock: the handlers' clock.
     """
 
-    def __init__(self, handlers: Handlers, *, limits: Limits, clock: Clock) -> None:
+    def __init__(self, handlers: Handlers, *, limits: Limits, in_flight_bytes: int, clock: Clock) -> None:
         self._handlers = handlers
         self._limits = limits
+        self._capacity_bytes = in_flight_bytes
+        self._in_flight_bytes = 0  # counted on the event loop only
         self._clock = clock
 
     def service(self) -> grpc.GenericRpcHandler:
@@ -136,6 +140,23 @@ class GrpcFace:
 
     async def _model_infer(self, data: bytes, context: grpc.aio.ServicerContext) -> bytes:
         received_s = self._clock()
+        with self._admitted(len(data)):
+            return await self._answer(data, context, received_s)
+
+    @contextlib.contextmanager
+    def _admitted(self, size_bytes: int) -> Iterator[None]:
+        if self._in_flight_bytes and self._in_flight_bytes + size_bytes > self._capacity_bytes:
+            raise ServerBusy(
+                f"{self._in_flight_bytes} bytes of requests are in flight and this one has {size_bytes}, "
+                f"with {self._capacity_bytes} as many as may; send it later or elsewhere"
+            )
+        self._in_flight_bytes += size_bytes
+        try:
+            yield
+        finally:
+            self._in_flight_bytes -= size_bytes
+
+    async def _answer(self, data: bytes, context: grpc.aio.ServicerContext, received_s: float) -> bytes:
         left_s = context.time_remaining()
         request = await _off_loop(len(data), lambda: decode_request(data, self._limits))
         deadline_s = None if left_s is None else received_s + left_s

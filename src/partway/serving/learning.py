@@ -2,6 +2,7 @@
 
     new binding  -> mark the candidate cuts, optimise, build again what was in use -> time the candidates
     cut in use that is not marked -> the same again, each time after twice as many uses as before
+    tail that cannot be timed, or no idle moment to time it -> the cost table answers with guesses meanwhile
 
 Input: bound models and the cuts that clients ask about. Output: faster pieces and a filled cost table. Called
 by the handlers; runs in the background, one short step between requests at a time.
@@ -130,12 +131,20 @@ class Learner:
             piece = None if cut is None else cut.tail
             if piece is None or piece in progress.hopeless or bound.costs.observed(piece) >= _ENOUGH_RUNS:
                 continue
+            if not self._background.turn():
+                return
+            if not self._executor.idle:
+                # Optimising may go on beside requests, timing may not: it would time them too.
+                bound.costs.allow_guesses(self._message_bytes)
+                self._background.submit(("measure", id(bound)), lambda: self._measure(bound))
+                return
             try:
                 self._time(bound, piece)
             except (BindingError, CutError, EngineError, WireError) as error:
-                # Made-up inputs do not suit every tail; requests will show what it takes.
+                # Made-up inputs do not suit every tail; requests will show what it takes, and guesses bring them.
                 logger.info("tail_not_timed inputs=%s reason=%s", ",".join(piece.inputs), error)
                 progress.hopeless.add(piece)
+                bound.costs.allow_guesses(self._message_bytes)
 
     def _time(self, bound: BoundModel, piece: Piece) -> None:
         feeds = random_feeds((bound.model.tensors[name] for name in piece.inputs), self._generator)
@@ -157,3 +166,4 @@ class Learner:
             took_s = self._clock() - start_s
             if self._executor.started == before:
                 bound.costs.observe(piece, took_s)
+        bound.costs.allow_guesses(self._message_bytes)  # it was disturbed too often

@@ -34,6 +34,7 @@ from partway.wire import Limits
 logger = logging.getLogger(__name__)
 
 DEFAULT_MESSAGE_BYTES = 64 * 2**20
+_IN_FLIGHT_BYTES = 512 * 2**20
 _PREPARING_THREADS = 4
 _WAITING_BESIDE_QUEUE = 128  # requests that are being decoded or prepared
 _GRACE_S = 10.0
@@ -50,7 +51,8 @@ class ServerOptions:
         queue_capacity: requests that may wait.
         bound_models: models and shapes that are kept ready to run.
         message_bytes: longest message that is accepted.
-        learn: whether idle moments are used to optimise graphs and to time tails.
+        in_flight_bytes: of all requests that are not answered yet, as they came; one alone may be longer.
+        learn: whether graphs are optimised and tails timed, in idle moments as far as there are any.
         clock: seconds, monotonic.
         seed: of the made-up inputs of timed tails.
     """
@@ -61,6 +63,7 @@ class ServerOptions:
     queue_capacity: int = 64
     bound_models: int = 8
     message_bytes: int = DEFAULT_MESSAGE_BYTES
+    in_flight_bytes: int = _IN_FLIGHT_BYTES
     learn: bool = True
     clock: Clock = field(default=time.perf_counter)
     seed: int = 0
@@ -123,7 +126,12 @@ class Server:
             ),
             maximum_concurrent_rpcs=options.queue_capacity + options.workers + _WAITING_BESIDE_QUEUE,
         )
-        face = GrpcFace(self._handlers, limits=Limits(message_bytes=options.message_bytes), clock=options.clock)
+        face = GrpcFace(
+            self._handlers,
+            limits=Limits(message_bytes=options.message_bytes),
+            in_flight_bytes=options.in_flight_bytes,
+            clock=options.clock,
+        )
         server.add_generic_rpc_handlers((face.service(),))
         try:
             self._port = server.add_insecure_port(self.address)

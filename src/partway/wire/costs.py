@@ -8,7 +8,7 @@ knows nothing of it says that it has no such model. The client asks, the server 
               cuts      BYTES [n]   each a JSON list of crossing tensors, for instance ["conv1", "skip"]
               padding   UINT8 [m]   optional: bytes that mean nothing, sent to learn how fast they travel
     response  server_s  FP64  [n]   seconds; NaN where not known yet
-              measured  BOOL  [n]   true where the server timed it itself, false where it predicts
+              measured  BOOL  [n]   true where the server timed it itself, false where it predicts or guesses
 """
 
 import math
@@ -60,7 +60,7 @@ class CostAnswer:
 
     Attributes:
         server_s: seconds, decoding included; None where not known yet.
-        measured: whether the server timed it itself; False where predicted or not known.
+        measured: whether the server timed it itself; False where predicted, guessed or not known.
     """
 
     server_s: tuple[float | None, ...]
