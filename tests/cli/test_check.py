@@ -2,7 +2,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from onnx import helper
 from tests.cli.conftest import Command
+from tests.graph.support import save, value
 from tests.models import diamond_model, if_model, multi_io_model, typed_models
 
 from partway.cli import check
@@ -19,7 +21,7 @@ def test_a_model_passes_and_the_summary_says_so(partway: Command, tmp_path: Path
 def test_json_has_the_documented_keys(partway: Command, tmp_path: Path) -> None:
     document = partway("check", multi_io_model(tmp_path), "--json").document
     assert document.keys() >= {
-        "model", "cuts_checked", "worst_absolute_error", "worst_relative_error", "tolerance", "passed"
+        "model", "cuts_checked", "worst_absolute_error", "worst_relative_error", "tolerance", "passed", "unproved"
     }  # fmt: skip
     assert document["passed"] is True
     assert document["tolerance"].keys() == {"early", "middle", "last"}
@@ -63,3 +65,25 @@ def test_a_cut_over_tolerance_is_status_one_and_infinity_is_null(
     assert "not equal" in finished.out
     finished = partway("check", diamond_model(tmp_path), "--json")
     assert (finished.status, finished.document["worst_absolute_error"]) == (1, None)
+
+
+@pytest.mark.parametrize(
+    ("operator", "status", "content"), [("Sqrt", 1, "NaN or infinity"), ("Relu", 0, "zeros, or empty,")]
+)
+def test_an_output_that_proves_nothing_is_named(
+    partway: Command, tmp_path: Path, operator: str, status: int, content: str
+) -> None:
+    nodes = [helper.make_node("Abs", ["x"], ["a"]), helper.make_node("Neg", ["a"], ["n"])]
+    path = save(
+        tmp_path / "nothing.onnx",
+        [*nodes, helper.make_node(operator, ["n"], ["y"])],
+        [value("x", 2, 3)],
+        [value("y", 2, 3)],
+    )
+    finished = partway("check", path)
+    assert finished.status == status
+    note = f"note: output y is nothing but {content} on this input, which proves nothing: give real inputs with --input"
+    assert note in finished.out
+    assert ("FAILED: no output has a finite number" in finished.out) is bool(status)
+    document = partway("check", path, "--json").document
+    assert (document["unproved"], document["passed"]) == (["y"], not status)

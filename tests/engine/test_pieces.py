@@ -1,5 +1,6 @@
 """The store of pieces: built once, kept few, the same answers before, during and after promotion."""
 
+import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -24,7 +25,7 @@ from tests.graph.support import (
 from tests.models import chain_model, diamond_model, if_model, loop_model, multi_io_model, run_whole
 
 from partway.engine import Level, OrtRuntime, OrtSession, PieceStore
-from partway.errors import CutError, EngineError
+from partway.errors import CutError, EngineError, ModelError
 from partway.graph import Model, Piece, candidate_cuts, cut_at, prefix_cuts, single_tensor_cuts, whole
 from partway.verification import run_cut
 
@@ -288,3 +289,76 @@ def test_promotion_changes_no_answer_of_a_random_graph(
     for cut in prefix_cuts(model):
         for name, array in run_cut(store, cut, known).items():
             np.testing.assert_allclose(array, expected[name], rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["optimised.onnx", "optimised.bin"])
+def test_a_damaged_optimised_graph_is_made_anew(tmp_path: Path, name: str) -> None:
+    model, runtime = chain(tmp_path), CountingRuntime()
+    first = PieceStore(model, runtime)
+    first.want_candidates()
+    assert first.promote()
+    (file,) = model.entry.directory.glob(f"optimised-*/{name}")
+    os.truncate(file, 10)
+    second = PieceStore(model, runtime)
+    second.want_candidates()
+    assert second.promote()
+    assert runtime.optimised == 2
+    runtime.loaded.clear()
+    second.session(whole(model))
+    assert runtime.loaded == [Level.AS_IS]
+
+
+@pytest.mark.parametrize("error", [OSError("disk full"), ModelError("damaged")])
+def test_pieces_stay_canonical_when_the_optimised_graph_cannot_be_stored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    model, runtime = chain(tmp_path), CountingRuntime()
+    store = PieceStore(model, runtime)
+    store.want_candidates()
+
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(runtime, "optimise", fail)
+    assert not store.promote()
+    store.session(whole(model))
+    assert runtime.loaded == [Level.EXTENDED]
+
+
+def test_the_optimised_graphs_used_last_are_kept(tmp_path: Path) -> None:
+    model, runtime = chain(tmp_path), CountingRuntime()
+    cuts = [cut for cut in single_tensor_cuts(model) if set(cut.crossing) <= set(model.producers)]
+
+    def promote(index: int) -> set[str]:
+        store = PieceStore(model, runtime)
+        store.want([cuts[index]])
+        assert store.promote()
+        return {folder.name for folder in model.entry.directory.glob("optimised-*")}
+
+    (first,) = promote(0)
+    for age, folder in enumerate(model.entry.directory.glob("optimised-*")):
+        os.utime(folder, (age, age))
+    second = promote(1) - {first}
+    promote(2)
+    promote(0)  # used again
+    for folder in model.entry.directory.glob("optimised-*"):
+        if folder.name in second:
+            os.utime(folder, (9, 9))
+    left = promote(3)
+    assert len(left) == 3
+    assert first in left
+    assert not second & left
+
+
+def test_an_optimised_graph_that_another_process_forgot_is_given_up(tmp_path: Path) -> None:
+    model, runtime = chain(tmp_path), CountingRuntime()
+    store = PieceStore(model, runtime)
+    store.want_candidates()
+    assert store.promote()
+    for folder in model.entry.directory.glob("optimised-*"):
+        model.entry.discard(folder)
+    store.session(whole(model))
+    assert runtime.loaded[-1] is Level.EXTENDED
+    assert store.unmarked
+    assert store.promote()
+    assert runtime.optimised == 2

@@ -1,8 +1,10 @@
+import fcntl
 import os
 import select
 import signal
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import IO
 
@@ -238,3 +240,55 @@ def test_a_cache_that_cannot_be_written_is_one_clear_error(tmp_path: Path, part:
 
     with pytest.raises(InputError, match=r"cache cannot be written \(.*\); set PARTWAY_CACHE to one that can"):
         use()
+
+
+def test_the_lock_of_a_removed_entry_goes_with_it(tmp_path: Path) -> None:
+    cache = Cache(tmp_path, limit_bytes=0)
+    cache.entry("aa", Filler(KIB)).close()
+    cache.entry("bb", Filler(KIB, seed=1)).close()
+    (tmp_path / "graphs" / "cc.lock").touch()
+    cache.entry("bb", Filler(KIB, seed=1)).close()
+    assert {path.name for path in (tmp_path / "graphs").glob("*.lock")} <= {"bb.lock"}
+
+
+def test_whoever_waited_at_a_lock_that_was_removed_takes_the_new_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache, make = Cache(tmp_path), Filler(KIB)
+    lock = tmp_path / "graphs" / "aa.lock"
+    flock, calls = fcntl.flock, Counter[str]()
+
+    def remove_first(descriptor: int, operation: int) -> None:
+        calls["flock"] += 1
+        if calls["flock"] == 1:
+            lock.unlink()
+        flock(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", remove_first)
+    entry = cache.entry("aa", make)
+    assert (make.calls, lock.exists()) == (1, True)
+    cache.limit_bytes = 0
+    cache.entry("bb", Filler(KIB, seed=1))
+    assert entry.directory.is_dir()
+
+
+def test_memos_that_nobody_asks_for_are_forgotten_after_a_month(tmp_path: Path) -> None:
+    cache = Cache(tmp_path / "cache")
+    used, unused = chain_model(tmp_path / "used"), chain_model(tmp_path / "unused")
+    for path in (used, unused):
+        Source.open(path, cache=cache)
+    for memo in cache.sources.iterdir():
+        os.utime(memo, (0, 0))
+    Source.open(used, cache=cache)
+    cache.entry("aa", Filler(KIB))
+    assert len(list(cache.sources.iterdir())) == 1
+
+
+def test_a_damaged_file_is_replaced_and_so_is_its_shared_copy(tmp_path: Path) -> None:
+    cache, make = Cache(tmp_path), Filler(KIB)
+    entry = cache.entry("aa", make)
+    os.truncate(entry.directory / "weights.bin", 10)
+    entry.refill(entry.directory, make)
+    assert (entry.directory / "weights.bin").stat().st_size == KIB
+    assert [path.stat().st_size for path in (tmp_path / "weights").iterdir()] == [KIB]
+    assert kept(cache) == {"aa"}

@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import numpy as np
@@ -8,8 +9,8 @@ from tests.graph.support import RUNTIME, canonical, open_source, save, value
 from tests.models import chain_model, dynamic_model, if_model, run_whole, typed_models
 
 from partway.engine import PieceStore
-from partway.errors import BindingError
-from partway.graph import Cache, candidate_cuts, canonicalise, single_tensor_cuts, whole
+from partway.errors import BindingError, ModelError
+from partway.graph import Cache, Entry, candidate_cuts, canonicalise, single_tensor_cuts, whole
 from partway.verification import run_cut
 
 
@@ -167,3 +168,52 @@ def test_a_canonical_graph_says_what_it_was_made_from(tmp_path: Path) -> None:
     assert model.source_digest == source.digest
     assert model.binding == source.bind()
     assert model.weight_bytes == 4 * (8 * 27 + 16 * 72 + 80)
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "weights.bin", "entry.json"])
+@pytest.mark.parametrize("size_bytes", [0, 40, None])
+def test_a_damaged_entry_is_made_anew(tmp_path: Path, name: str, size_bytes: int | None) -> None:
+    path = chain_model(tmp_path)
+    first = canonical(path)
+    file = first.entry.directory / name
+    whole_bytes = file.stat().st_size
+    if size_bytes is None:
+        file.unlink()
+    else:
+        os.truncate(file, size_bytes)
+    second = canonical(path)  # while the first is still held
+    assert second.nodes == first.nodes
+    assert file.stat().st_size == whole_bytes
+    feeds = {"image": np.ones((1, 3, 8, 8), np.float32)}
+    answer = PieceStore(second, RUNTIME).session(whole(second)).run(feeds)["scores"]
+    np.testing.assert_allclose(answer, run_whole(path, feeds)["scores"], rtol=1e-5)
+
+
+def test_an_entry_that_stays_damaged_is_a_model_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = chain_model(tmp_path)
+    os.truncate(canonical(path).entry.directory / "entry.json", 3)
+    monkeypatch.setattr(Entry, "refill", lambda *_: None)
+    with pytest.raises(ModelError, match="made just now cannot be read"):
+        canonical(path)
+
+
+def test_large_constants_in_the_body_that_a_value_chooses_are_kept(tmp_path: Path) -> None:
+    # ONNX Runtime 1.24 refuses these unless they are lifted out; both bodies use the same names.
+    def branch(name: str, number: float) -> onnx.GraphProto:
+        many = numpy_helper.from_array(np.full((1, 64), number, np.float32))
+        nodes = [
+            helper.make_node("Constant", [], ["many"], value=many),
+            helper.make_node("Add", ["x", "many"], [f"{name}_y"]),
+        ]
+        return helper.make_graph(nodes, name, [], [value(f"{name}_y", 1, 64)])
+
+    path = save(
+        tmp_path / "bodies.onnx",
+        [helper.make_node("If", ["flag"], ["y"], then_branch=branch("a", 1), else_branch=branch("b", 2))],
+        [value("x", 1, 64), value("flag", element=TensorProto.BOOL)],
+        [value("y", 1, 64)],
+    )
+    for flag, expected in ((True, 1), (False, 2)):
+        model = canonical(path, values={"flag": np.array(flag)})
+        answer = PieceStore(model, RUNTIME).session(whole(model)).run({"x": np.zeros((1, 64), np.float32)})["y"]
+        np.testing.assert_array_equal(answer, np.full((1, 64), expected, np.float32))

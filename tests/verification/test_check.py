@@ -3,7 +3,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.graph.support import RUNTIME, canonical, open_source
+from onnx import helper
+from tests.graph.support import RUNTIME, canonical, open_source, save, value
 from tests.models import (
     ELEMENT_TYPES,
     chain_model,
@@ -134,3 +135,22 @@ def test_a_cut_gives_every_output_by_name(tmp_path: Path) -> None:
     feeds = random_feeds(path)
     for cut in prefix_cuts(model):
         assert list(run_cut(store, cut, feeds)) == ["early", "middle", "last"]
+
+
+@pytest.mark.parametrize(
+    ("operator", "passed", "without_numbers"), [("Sqrt", False, ("y",)), ("Relu", True, ()), ("Neg", True, None)]
+)
+def test_outputs_without_numbers_prove_nothing(
+    tmp_path: Path, operator: str, passed: bool, without_numbers: tuple[str, ...] | None
+) -> None:
+    nodes = [helper.make_node("Abs", ["x"], ["a"]), helper.make_node("Neg", ["a"], ["n"])]
+    path = save(
+        tmp_path / "nothing.onnx",
+        [*nodes, helper.make_node(operator, ["n"], ["y"])],
+        [value("x", 2, 3)],
+        [value("y", 2, 3)],
+    )
+    report = check(path)
+    assert report.passed is passed
+    assert report.unproved == (() if without_numbers is None else ("y",))
+    assert report.without_numbers == (without_numbers or ())

@@ -34,7 +34,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "check",
         help="is head then tail the model, at every cut?",
         description="Run head then tail at every single-tensor cut and at a sample of the\n"
-        "others, and compare with the whole model. Exit status 1 when a cut is over\ntolerance.",
+        "others, and compare with the whole model. Exit status 1 when a cut is over\n"
+        "tolerance, or when no output has a finite number to compare.",
         epilog=_EXAMPLES,
     )
     add_model(parser)
@@ -50,7 +51,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Check the model and print what was found; 1 when a cut is over tolerance, else 0.
+    """Check the model and print what was found; 1 when a cut is over tolerance or nothing could be compared, else 0.
 
     Raises:
         InputError: the model or its inputs cannot be used.
@@ -119,7 +120,12 @@ def _print(path: str, report: CheckReport, *, made_up: bool) -> None:
         ),
     )
     failed = sum(1 for check in report.checks if not check.passed)
-    verdict = "passed: every cut is within tolerance" if report.passed else f"FAILED: {failed} runs are over tolerance"
+    if report.passed:
+        verdict = "passed: every cut is within tolerance"
+    elif failed:
+        verdict = f"FAILED: {failed} runs are over tolerance"
+    else:
+        verdict = "FAILED: no output has a finite number, so nothing is proved"
     cuttable = f"{report.cuttable_nodes} of {report.nodes} layers ({share(report.cuttable_nodes, report.nodes)})"
     print_lines(
         (
@@ -129,6 +135,12 @@ def _print(path: str, report: CheckReport, *, made_up: bool) -> None:
             ("result", verdict),
         )
     )
+    for name in report.unproved:
+        content = "NaN or infinity" if name in report.without_numbers else "zeros, or empty,"
+        print(
+            f"note: output {name} is nothing but {content} on this input, which proves nothing: "
+            "give real inputs with --input"
+        )
 
 
 def _document(path: str, report: CheckReport) -> dict[str, object]:
@@ -148,6 +160,7 @@ def _document(path: str, report: CheckReport) -> dict[str, object]:
             for name, tolerance in report.tolerances.items()
         },
         "passed": report.passed,
+        "unproved": report.unproved,
         "nodes": report.nodes,
         "cuttable_nodes": report.cuttable_nodes,
         "cuts": [

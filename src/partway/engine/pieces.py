@@ -10,7 +10,6 @@ A cut that was not wanted before is served at once from the canonical graph, a l
 """
 
 import logging
-import shutil
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable
@@ -24,8 +23,10 @@ import onnx
 from onnx import helper
 
 from partway.engine.ort import Level, OrtRuntime, OrtSession
-from partway.errors import CutError, EngineError
+from partway.errors import CutError, EngineError, InputError, ModelError
 from partway.graph import Adapter, Cut, Model, Piece, Slicer, candidate_cuts, whole
+from partway.graph.cache import Entry
+from partway.graph.external import read_graph
 
 logger = logging.getLogger(__name__)
 
@@ -123,8 +124,8 @@ class PieceStore:
         Pieces answer from what was there before until it is done; sessions are then made anew on demand.
 
         Returns:
-            Whether every wanted tensor is kept now. If the runtime refuses to optimise the graph, pieces go on to
-            come from the canonical one: slower, and just as right.
+            Whether every wanted tensor is kept now. If the runtime refuses to optimise the graph, or what it makes
+            cannot be stored, pieces go on to come from the canonical one: slower, and just as right.
         """
         if not self._runtime.shares_optimised_graphs:
             return True
@@ -135,13 +136,13 @@ class PieceStore:
                 return True
             try:
                 optimised = self._optimise(marks)
-            except EngineError as error:
+            except (EngineError, InputError, OSError) as error:
                 logger.warning("pieces_stay_canonical digest=%s reason=%s", self.model.source_digest, error)
                 return False
             with self._lock:
                 self._optimised = optimised
                 self._sessions.clear()
-            _forget_old(self.model.entry.directory)
+            _forget_old(self.model.entry)
             return True
 
     def _build(self, piece: Piece) -> OrtSession:
@@ -153,8 +154,9 @@ class PieceStore:
                 )
             except (CutError, EngineError) as error:
                 logger.info("piece_from_canonical_graph inputs=%s reason=%s", piece.inputs, error)
-                if not optimised.directory.is_dir():
-                    self._optimised = None  # forgotten by another store: the next `promote` makes it anew
+                with self._lock:
+                    if self._optimised is optimised and not optimised.directory.is_dir():
+                        self._optimised = None  # forgotten by another store: the next `promote` makes it anew
         if not self._runtime.shares_optimised_graphs:
             return self._runtime.load(
                 self._canonical.slice(piece), self.model.entry.directory, level=Level.ALL, prepack=True
@@ -174,8 +176,17 @@ class PieceStore:
     def _optimise(self, marks: frozenset[str]) -> _Optimised:
         key = "\n".join((_FORMAT, self._runtime.machine, *sorted(marks)))
         name = f"{_OPTIMISED}{sha256(key.encode()).hexdigest()[:16]}"
-        directory = self.model.entry.folder(name, lambda folder: self._write(folder, marks))
-        graph = onnx.load(directory / _GRAPH_FILE, load_external_data=False)
+
+        def make(folder: Path) -> None:
+            self._write(folder, marks)
+
+        directory = self.model.entry.folder(name, make)
+        try:
+            graph = read_graph(directory / _GRAPH_FILE)
+        except ModelError as error:
+            logger.warning("optimised_graph_damaged digest=%s reason=%s", self.model.source_digest, error)
+            self.model.entry.refill(directory, make)
+            graph = read_graph(directory / _GRAPH_FILE)
         slicer = Slicer(graph, self.model.tensors, _layout_adapters(graph, marks))
         return _Optimised(slicer, directory, marks)
 
@@ -186,11 +197,14 @@ class PieceStore:
         self._runtime.optimise(marked, self.model.entry.directory, folder / _GRAPH_FILE, _WEIGHTS_FILE)
 
 
-def _forget_old(directory: Path) -> None:
+def _forget_old(entry: Entry) -> None:
     # Each set of marks leaves a copy of the weights. Sessions that were made from one keep its file mapped.
-    folders = sorted(directory.glob(f"{_OPTIMISED}*"), key=lambda folder: folder.stat().st_mtime)
+    try:
+        folders = sorted(entry.directory.glob(f"{_OPTIMISED}*"), key=lambda folder: folder.stat().st_mtime)
+    except FileNotFoundError:
+        return  # another process is forgetting them
     for folder in folders[:-_KEPT_FOLDERS]:
-        shutil.rmtree(folder, ignore_errors=True)
+        entry.discard(folder)
 
 
 def _layout_adapters(graph: onnx.ModelProto, marks: frozenset[str]) -> tuple[Adapter, ...]:

@@ -16,9 +16,11 @@ import fcntl
 import hashlib
 import logging
 import os
+import secrets
 import shutil
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,6 +32,7 @@ logger = logging.getLogger(__name__)
 
 DEFAULT_LIMIT_BYTES = 8 * 2**30
 _ABANDONED_S = 86_400.0  # a temporary folder this old belongs to a process that was killed
+_FORGOTTEN_S = 30 * 86_400.0  # a memo that nobody asked for this long; its file is read again if it comes back
 
 
 class Entry:
@@ -50,7 +53,26 @@ class Entry:
         if not directory.is_dir():
             with self._cache.writing():
                 self._cache.fill(directory, make)
+        with contextlib.suppress(OSError):
+            os.utime(directory)
         return directory
+
+    def refill(self, directory: Path, make: Callable[[Path], None]) -> None:
+        """Make the damaged files of this entry, or of a folder of it, anew.
+
+        Args:
+            directory: the entry's own directory or what `folder` gave.
+            make: what filled it first.
+
+        Raises:
+            InputError: the cache folder cannot be written.
+        """
+        with self._cache.writing():
+            self._cache.refill(directory, make)
+
+    def discard(self, directory: Path) -> None:
+        """Remove a folder of this entry in one step: nobody ever finds half of it."""
+        self._cache.discard(directory)
 
     def close(self) -> None:
         """Let the cache remove the entry when it needs the room. Repeated calls do nothing."""
@@ -122,36 +144,63 @@ class Cache:
 
     def _hold(self, key: str, make: Callable[[Path], None]) -> Entry:
         graphs = self._folder("graphs")
-        directory = graphs / key
-        descriptor = os.open(graphs / f"{key}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_SH)
-            while not directory.is_dir():  # again if it is removed while the lock changes hands
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
-                if not directory.is_dir():
-                    self.fill(directory, make)
+        directory, lock = graphs / key, graphs / f"{key}.lock"
+        while True:  # again if the entry, or its lock file, is removed while the lock changes hands
+            descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            try:
                 fcntl.flock(descriptor, fcntl.LOCK_SH)
-            os.utime(directory)
-        except BaseException:
+                if not directory.is_dir():
+                    fcntl.flock(descriptor, fcntl.LOCK_EX)
+                    if not directory.is_dir() and _is_at(descriptor, lock):
+                        self.fill(directory, make)
+                    fcntl.flock(descriptor, fcntl.LOCK_SH)
+                if directory.is_dir() and _is_at(descriptor, lock):
+                    os.utime(directory)
+                    return Entry(self, directory, descriptor)
+            except BaseException:
+                os.close(descriptor)
+                raise
             os.close(descriptor)
-            raise
-        return Entry(self, directory, descriptor)
 
     def fill(self, directory: Path, make: Callable[[Path], None]) -> None:
         """Make `directory` in one step: `make` fills a temporary one, which is then renamed.
 
         If another process was first, its result stands.
         """
-        temporary = Path(tempfile.mkdtemp(dir=self._folder("graphs"), prefix="tmp."))
-        try:
-            make(temporary)
-            for weights in temporary.glob("*.bin"):
-                self._share(weights)
+        with self._made(make) as temporary:
             try:
                 temporary.rename(directory)
             except OSError:
                 if not directory.is_dir():
                     raise
+
+    def refill(self, directory: Path, make: Callable[[Path], None]) -> None:
+        """Replace each file of `directory` by what `make` makes now.
+
+        The folder stays, since others may hold it too: what they have mapped stays, what they open next is whole.
+        """
+        with self._made(make) as temporary:
+            directory.mkdir(exist_ok=True)
+            for file in temporary.iterdir():
+                file.replace(directory / file.name)
+
+    def discard(self, directory: Path) -> None:
+        """Remove a folder of the cache in one step; does nothing if another process was first."""
+        doomed = self._folder("graphs") / f"tmp.{secrets.token_hex(8)}"
+        with contextlib.suppress(OSError):
+            directory.rename(doomed)
+            shutil.rmtree(doomed, ignore_errors=True)
+
+    @contextmanager
+    def _made(self, make: Callable[[Path], None]) -> Iterator[Path]:
+        temporary = Path(tempfile.mkdtemp(dir=self._folder("graphs"), prefix="tmp."))
+        try:
+            make(temporary)
+            for weights in temporary.glob("*.bin"):
+                self._share(weights)
+            for file in temporary.iterdir():
+                _synchronise(file)  # or a power cut could leave the name of a folder whose files are empty
+            yield temporary
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
 
@@ -160,6 +209,9 @@ class Cache:
         with weights.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         kept = self._folder("weights") / f"{digest}.bin"
+        with contextlib.suppress(FileNotFoundError):
+            if kept.stat().st_size != weights.stat().st_size:
+                kept.unlink()  # damaged since
         try:
             os.link(weights, kept)
         except FileExistsError:
@@ -182,17 +234,29 @@ class Cache:
         for path in graphs.iterdir():
             with contextlib.suppress(FileNotFoundError):
                 if path.name.startswith("tmp."):
-                    if time.time() - path.stat().st_mtime > _ABANDONED_S:
-                        shutil.rmtree(path, ignore_errors=True)
+                    _remove_older(path, _ABANDONED_S)
                 elif path.is_dir():
                     entries.append((path.stat().st_mtime, path))
-        excess_bytes = _size_bytes(self.root) - self.limit_bytes
+                elif path.suffix == ".lock" and not path.with_suffix("").is_dir():
+                    self._remove(path.with_suffix(""))
+        for memo in (self.root / "sources").glob("*.json"):
+            with contextlib.suppress(FileNotFoundError):
+                _remove_older(memo, _FORGOTTEN_S)
+        # Hard-linked weights take room once, until the last entry that holds them is gone.
+        everything = _sizes_bytes(self.root)
+        excess_bytes = sum(everything.values()) - self.limit_bytes
+        if excess_bytes <= 0:
+            return
+        held = {path: _sizes_bytes(path) for _, path in entries}
+        holders = Counter(inode for inodes in held.values() for inode in inodes)
         for _, path in sorted(entries):
-            if excess_bytes <= 0:
-                return
-            before_bytes = _size_bytes(self.root)
-            if self._remove(path):
-                excess_bytes -= before_bytes - _size_bytes(self.root)
+            if excess_bytes > 0 and self._remove(path):
+                holders.subtract(held[path].keys())
+                excess_bytes -= sum(size_bytes for inode, size_bytes in held[path].items() if not holders[inode])
+        for weights in self._folder("weights").iterdir():
+            with contextlib.suppress(FileNotFoundError):
+                if weights.stat().st_nlink == 1:
+                    weights.unlink()
 
     def _remove(self, directory: Path) -> bool:
         lock = directory.with_name(f"{directory.name}.lock")
@@ -202,23 +266,45 @@ class Cache:
         except BlockingIOError:
             return False
         else:
+            if not _is_at(descriptor, lock):
+                return False
             logger.info("cache_entry_removed key=%s", directory.name)
-            shutil.rmtree(directory, ignore_errors=True)
-            for weights in self._folder("weights").iterdir():
-                with contextlib.suppress(FileNotFoundError):
-                    if weights.stat().st_nlink == 1:
-                        weights.unlink()
+            self.discard(directory)
+            lock.unlink()  # whoever waits for it sees that it is gone, and opens a new one
             return True
         finally:
             os.close(descriptor)
 
 
-def _size_bytes(root: Path) -> int:
-    # Hard-linked weights are counted once.
-    seen: dict[tuple[int, int], int] = {}
+def _is_at(descriptor: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _synchronise(file: Path) -> None:
+    descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _remove_older(path: Path, age_s: float) -> None:
+    if time.time() - path.stat().st_mtime > age_s:
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink()
+
+
+def _sizes_bytes(root: Path) -> dict[tuple[int, int], int]:
+    # By device and inode.
+    sizes: dict[tuple[int, int], int] = {}
     for folder, _, names in os.walk(root):
         for name in names:
             with contextlib.suppress(FileNotFoundError):
                 status = (Path(folder) / name).stat()
-                seen[status.st_dev, status.st_ino] = status.st_size
-    return sum(seen.values())
+                sizes[status.st_dev, status.st_ino] = status.st_size
+    return sizes

@@ -15,11 +15,13 @@ from typing import Protocol
 
 import onnx
 import onnx_ir as ir
+from onnx_ir.passes.common import LiftConstantsToInitializersPass
 
 from partway.documents import Document, read_document, write_document
-from partway.errors import BindingError, EngineError, ModelError
+from partway.errors import BindingError, DocumentError, EngineError, ModelError
 from partway.graph.binding import Binding
 from partway.graph.cache import Cache
+from partway.graph.external import read_graph
 from partway.graph.model import GRAPH_FILE, Model
 from partway.graph.source import Source
 from partway.graph.tensors import TensorInfo, TensorRecord, read_value
@@ -73,18 +75,38 @@ def canonicalise(source: Source, binding: Binding, runtime: GraphRuntime, *, cac
         BindingError: the runtime refuses the model under these shapes.
     """
     cache = cache or Cache.default()
-    identity = "\n".join(("2", source.digest, binding.encode(), runtime.version))
+    identity = "\n".join(("3", source.digest, binding.encode(), runtime.version))
     key = hashlib.sha256(identity.encode()).hexdigest()[:32]
-    entry = cache.entry(key, lambda folder: _make(folder, source, binding, runtime))
-    record = read_document(entry.directory / _ENTRY_FILE, GraphEntry)
+
+    def make(folder: Path) -> None:
+        _make(folder, source, binding, runtime)
+
+    entry = cache.entry(key, make)
+    try:
+        record, graph = _read(entry.directory)
+    except (DocumentError, ModelError) as error:
+        logger.warning("cache_entry_damaged key=%s reason=%s", key, error)
+        entry.refill(entry.directory, make)
+        record, graph = _read_again(entry.directory)
     return Model(
         source_digest=source.digest,
         binding=binding,
         source_names=frozenset(record.source_names),
         tensors=tuple(tensor.info() for tensor in record.tensors),
-        graph=onnx.load(entry.directory / GRAPH_FILE, load_external_data=False),
+        graph=graph,
         entry=entry,
     )
+
+
+def _read(directory: Path) -> tuple[GraphEntry, onnx.ModelProto]:
+    return read_document(directory / _ENTRY_FILE, GraphEntry), read_graph(directory / GRAPH_FILE)
+
+
+def _read_again(directory: Path) -> tuple[GraphEntry, onnx.ModelProto]:
+    try:
+        return _read(directory)
+    except DocumentError as error:
+        raise ModelError(f"a graph that was made just now cannot be read: {error}; is the disk sound?") from error
 
 
 def _make(folder: Path, source: Source, binding: Binding, runtime: GraphRuntime) -> None:
@@ -94,6 +116,7 @@ def _make(folder: Path, source: Source, binding: Binding, runtime: GraphRuntime)
     if binding.values:
         # Bodies of `If` that the values rule out must be gone before shapes are inferred: what is right for one
         # value may be wrong for another, and ONNX Runtime 1.24 to 1.32 crashes on a wrong body that it folds.
+        _lift_constants(model)
         model = ir.load(_simplify(model, folder, "values", source, binding, runtime))
     bind_shapes(model, binding)
     _simplify(model, folder, Path(GRAPH_FILE).stem, source, binding, runtime)
@@ -110,6 +133,18 @@ def _make(folder: Path, source: Source, binding: Binding, runtime: GraphRuntime)
         source_names=tuple(sorted(source.names)),
     )
     write_document(folder / _ENTRY_FILE, record)
+
+
+def _lift_constants(model: ir.Model) -> None:
+    # ONNX Runtime 1.24 fails on constants over 127 bytes in a body that it folds ("HasExternalDataInMemory was false").
+    LiftConstantsToInitializersPass()(model)
+    bodies = (graph for graph in model.graph.subgraphs() if graph is not model.graph)
+    for number, body in enumerate(tuple(bodies)):
+        for name, value in tuple(body.initializers.items()):
+            if not value.is_graph_input() and not value.is_graph_output():
+                del body.initializers[name]
+                value.name = f"partway.{number}.{name}"  # bodies that exclude each other may share names
+                model.graph.register_initializer(value)
 
 
 def _simplify(

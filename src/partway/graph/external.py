@@ -2,14 +2,18 @@
 
 Input: a graph as read from its file. Output: the same graph with every reference checked and followed to the
 file it means, and those files' names. Model hubs lay a model out as links to files elsewhere; onnx-ir refuses
-links that leave the folder, so references are rewritten to what they link to. Called when a source is read.
+links that leave the folder, so references are rewritten to what they link to. Called when a source is read, and
+when a graph of our own is read back from the cache.
 """
 
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 
 import numpy as np
+import onnx
 import onnx_ir as ir
+from google.protobuf.message import DecodeError
+from onnx.external_data_helper import uses_external_data
 
 from partway.errors import ModelError
 
@@ -44,6 +48,29 @@ def resolve_external_data(path: Path, model: ir.Model) -> frozenset[Path]:
             )
         )
     return frozenset(files)
+
+
+def read_graph(path: Path) -> onnx.ModelProto:
+    """The weight-free graph that was stored at `path`, whole, as are the files of its weights.
+
+    Raises:
+        ModelError: the file is absent or cut short, or that of its weights is.
+    """
+    try:
+        model = onnx.load(path, load_external_data=False)
+        for tensor in model.graph.initializer:
+            if uses_external_data(tensor):
+                data = {item.key: item.value for item in tensor.external_data}
+                end = int(data.get("offset", 0)) + int(data.get("length", 0))
+                if (size_bytes := (path.parent / data["location"]).stat().st_size) < end:
+                    raise ModelError(f"{data['location']} beside {path} has {size_bytes} bytes, not {end} or more")
+    except (OSError, ValueError, KeyError, DecodeError) as error:
+        if isinstance(error, ModelError):
+            raise
+        raise ModelError(f"{path} is damaged: {error}") from error
+    if not model.HasField("graph") or not model.opset_import:
+        raise ModelError(f"{path} is damaged: it ends too early")
+    return model
 
 
 def _references(model: ir.Model) -> Iterator[tuple[ir.ExternalTensor, Callable[[ir.ExternalTensor], None]]]:

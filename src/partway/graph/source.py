@@ -5,8 +5,10 @@ its author gave to tensors; the graph itself is read again only when a binding m
 Called by the client, the server's repository and every command that takes a MODEL.
 """
 
+import contextlib
 import hashlib
 import logging
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -223,4 +225,8 @@ def _remembered(memo_path: Path) -> SourceMemo | None:
         current = tuple(_stamp(Path(file)) for file, *_ in memo.stamp)
     except (DocumentError, OSError):
         return None  # of another release, or files moved: learnt anew
-    return memo if current == memo.stamp else None
+    if current != memo.stamp:
+        return None
+    with contextlib.suppress(OSError):
+        os.utime(memo_path)  # the cache forgets what nobody asks for
+    return memo

@@ -22,7 +22,7 @@ from partway.graph import (
     prefix_cuts,
     single_tensor_cuts,
 )
-from partway.verification.tolerance import Difference, Tolerance, difference, tolerance_of
+from partway.verification.tolerance import Difference, Tolerance, difference, is_inexact, tolerance_of
 
 logger = logging.getLogger(__name__)
 
@@ -55,17 +55,26 @@ class CheckReport:
         tolerances: by output name.
         nodes: nodes of the canonical graph.
         cuttable_nodes: nodes after which a single tensor can cross.
+        unproved: outputs of a floating type whose reference has no finite value but zero: equal answers prove nothing.
+        without_numbers: those of them that have no finite value at all.
     """
 
     checks: tuple[CutCheck, ...]
     tolerances: Mapping[str, Tolerance]
     nodes: int
     cuttable_nodes: int
+    unproved: tuple[str, ...] = ()
+    without_numbers: tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:
-        """Whether every cut was within tolerance."""
-        return all(check.passed for check in self.checks)
+        """Whether every cut was within tolerance, and at least one output had a number to compare."""
+        return all(check.passed for check in self.checks) and not self.proved_nothing
+
+    @property
+    def proved_nothing(self) -> bool:
+        """Whether no output had a single finite number."""
+        return len(self.without_numbers) == len(self.tolerances) > 0
 
     @property
     def cuts_checked(self) -> int:
@@ -123,11 +132,14 @@ def check_model(
         for cut in chosen:
             checks.append(_check_cut(store, cut, feeds, reference, tolerances, optimised=store is optimised))
             progress(len(checks), total)
+    unproved = tuple(name for name, array in reference.items() if tolerances[name].scale == 0 and is_inexact(array))
     return CheckReport(
         checks=tuple(checks),
         tolerances=tolerances,
         nodes=len(model.nodes),
         cuttable_nodes=sum(1 for cut in single if cut.depth),
+        unproved=unproved,
+        without_numbers=tuple(name for name in unproved if _has_no_number(reference[name])),
     )
 
 
@@ -160,6 +172,10 @@ def _check_cut(
     passed = all(found[name].absolute <= tolerances[name].absolute for name in reference)
     worst = max(found.values(), key=lambda item: item.relative)
     return CutCheck(crossing=cut.crossing, optimised=optimised, worst=worst, passed=passed)
+
+
+def _has_no_number(array: np.ndarray) -> bool:
+    return bool(array.size) and not np.isfinite(array.astype(np.float64)).any()
 
 
 def _finite(spread: float) -> float:

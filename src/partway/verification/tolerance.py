@@ -47,6 +47,11 @@ class Difference:
     relative: float
 
 
+def is_inexact(array: np.ndarray) -> bool:
+    """Whether an output is of a type that rounding may move; every other must be equal."""
+    return dtype_name(array.dtype) in _RELATIVE
+
+
 def tolerance_of(reference: np.ndarray, spread: float) -> Tolerance:
     """The tolerance for one output: 1e-4 of its scale (by type), 1e-6, or twice the runtime's own spread.
 
