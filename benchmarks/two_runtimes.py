@@ -3,8 +3,9 @@
     python -m benchmarks.two_runtimes [--other 1.24.1] [--cuts 12] [--json]
 
 Every model that `benchmarks.check_models` checks. Makes a virtual environment with the other version, starts `partway
-serve` there, runs heads here and tails there at server-only and evenly spaced single-tensor cuts, and compares with the whole model in
-this process. `--python` names an environment that exists already. Exit status 1 when an answer is refused or wrong.
+serve` there, runs heads here and tails there at server-only and evenly spaced single-tensor cuts, and compares with
+the whole model in this process. `--python` names an environment that exists already. Exit status 1 when an answer is
+refused or wrong.
 """
 
 import argparse
