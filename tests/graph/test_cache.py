@@ -37,9 +37,9 @@ sys.stdin.read()
 class Writer:
     """Another process that uses the same cache."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, program: str = WRITER) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-c", WRITER, str(root)],
+            [sys.executable, "-c", program, str(root)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -99,6 +99,29 @@ def test_two_processes_at_once_make_one_entry_once(tmp_path: Path) -> None:
     maker.close()
     other.close()
     assert kept(Cache(tmp_path)) == {"aa"}
+
+
+RACER = """
+import sys
+from pathlib import Path
+from partway.graph import Cache
+sys.stdin.readline()
+held = [Cache(Path(sys.argv[1])).entry(f"{key:x}", lambda folder: None) for key in range(100)]
+print("done", flush=True)
+sys.stdin.readline()
+"""
+
+
+def test_processes_that_race_for_entries_and_keep_them_never_wait_for_each_other(tmp_path: Path) -> None:
+    racers = [Writer(tmp_path, RACER) for _ in range(3)]
+    for racer in racers:
+        racer.go_on()
+    for racer in racers:
+        assert select.select([racer.output], [], [], 60)[0], "it waits for an entry that another one uses"
+        assert racer.says() == "done"
+    for racer in racers:
+        racer.close()
+    assert len(kept(Cache(tmp_path))) == 100
 
 
 def test_a_killed_writer_leaves_nothing_that_is_taken_for_an_entry(tmp_path: Path) -> None:

@@ -150,8 +150,7 @@ class Cache:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_SH)
                 if not directory.is_dir():
-                    fcntl.flock(descriptor, fcntl.LOCK_EX)
-                    if not directory.is_dir() and _is_at(descriptor, lock):
+                    if _lock_alone(descriptor) and not directory.is_dir() and _is_at(descriptor, lock):
                         self.fill(directory, make)
                     fcntl.flock(descriptor, fcntl.LOCK_SH)
                 if directory.is_dir() and _is_at(descriptor, lock):
@@ -274,6 +273,15 @@ class Cache:
             return True
         finally:
             os.close(descriptor)
+
+
+def _lock_alone(descriptor: int) -> bool:
+    # Never waited for: whoever was quicker may use the entry already, and hold its lock for as long as it runs.
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _is_at(descriptor: int, path: Path) -> bool:
