@@ -1,11 +1,9 @@
-"""Fakes of everything that Partway reaches the world through: clock, sessions, transport.
+"""Fakes of what Partway reaches the world through: the clock and the transport.
 
 For our own tests and for those of programs built on Partway. Imported by tests only.
 """
 
-from collections.abc import Callable, Mapping
-
-import numpy as np
+from collections.abc import Callable
 
 from partway.client import Answer
 from partway.wire import InferRequest, InferResponse
@@ -30,41 +28,6 @@ class FakeClock:
         self.now_s += seconds
 
     sleep = advance
-
-
-class FakeSession:
-    """A session that computes with a Python function and takes as long as it is told to.
-
-    Args:
-        function: feeds to outputs, by name.
-        inputs: names of the tensors to feed.
-        outputs: names of the tensors it computes.
-        clock: advanced by `takes_s` on each run.
-        takes_s: seconds that a run pretends to take.
-    """
-
-    def __init__(
-        self,
-        function: Callable[[Mapping[str, np.ndarray]], dict[str, np.ndarray]],
-        *,
-        inputs: tuple[str, ...],
-        outputs: tuple[str, ...],
-        clock: FakeClock | None = None,
-        takes_s: float = 0.0,
-    ) -> None:
-        self.inputs = inputs
-        self.outputs = outputs
-        self.runs = 0
-        self._function = function
-        self._clock = clock or FakeClock()
-        self._takes_s = takes_s
-
-    def run(self, feeds: Mapping[str, np.ndarray], outputs: tuple[str, ...] | None = None) -> dict[str, np.ndarray]:
-        """Outputs by name; see `partway.engine.Session.run`."""
-        self.runs += 1
-        self._clock.advance(self._takes_s)
-        results = self._function(feeds)
-        return {name: results[name] for name in (outputs or self.outputs)}
 
 
 class FakeTransport:

@@ -1,7 +1,7 @@
 """What it takes to run a piece, whoever runs it.
 
 The `Session` protocol is all that client, server and profiling know of an inference runtime. `SlowSession`
-emulates a weaker machine. A fake lives in `partway.testing`.
+emulates a weaker machine.
 """
 
 import threading
