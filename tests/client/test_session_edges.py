@@ -70,7 +70,7 @@ def test_feeds_may_be_lists_and_of_any_byte_order(tmp_path: Path) -> None:
     path = scale_model(tmp_path / "scale.onnx", 3.0)
     with partway.InferenceSession(path, bind={"k": 2.0}) as session:
         for value in ([1.0, 1.0], np.ones(2, ">f4")):
-            (answer,) = session.run(["y"], {"x": value})  # type: ignore[dict-item]
+            (answer,) = session.run(["y"], {"x": value})  # type: ignore[dict-item]  # as onnxruntime takes
             np.testing.assert_allclose(answer, np.full(2, 6.0))
 
 
@@ -82,7 +82,7 @@ def test_sequences_stay_on_the_device(tmp_path: Path) -> None:
     onnx.save(helper.make_model(graph, ir_version=8, opset_imports=[helper.make_opsetid("", 17)]), path)
     given = [np.ones(2, np.float32), np.zeros(1, np.float32)]
     with partway.InferenceSession(path, transport=FakeTransport(lambda _: InferResponse(model_name=""))) as session:
-        (joined,) = session.run(None, {"parts": given})  # type: ignore[dict-item]
+        (joined,) = session.run(None, {"parts": given})  # type: ignore[dict-item]  # a sequence
     np.testing.assert_array_equal(joined, [1.0, 1.0, 0.0])
 
 

@@ -205,7 +205,7 @@ class Learner:
         except PartwayError as error:
             logger.warning("background_work_failed reason=%s", error)
             return None
-        except Exception:
+        except Exception:  # our own mistake: logged here, since nobody may ever ask the future, and raised on
             logger.exception("background_work_broke")
             raise
 
@@ -225,7 +225,7 @@ class Learner:
             return  # forgotten meanwhile
         try:
             bound = self._bind(feeds)
-        except Exception as error:
+        except Exception as error:  # raised on; whatever it is, requests are told why they run alone
             self._why_not[key] = f"its cuts cannot be prepared: {error}"
             raise
         with self._lock:
