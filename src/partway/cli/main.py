@@ -20,12 +20,12 @@ from types import FrameType
 from typing import NoReturn
 
 from partway import __version__
-from partway.cli import bench, check, demo, inspect, plan, run, serve
+from partway.cli import bench, check, demo, doctor, inspect, plan, run, serve
 from partway.errors import InputError, PartwayError
 
 logger = logging.getLogger(__name__)
 
-_VERBS = (inspect, check, plan, run, serve, bench, demo)
+_VERBS = (inspect, check, plan, run, serve, bench, demo, doctor)
 _FAILED, _WRONG_USAGE, _INTERRUPTED, _TERMINATED = 1, 2, 130, 143
 
 _DESCRIPTION = """\
