@@ -15,6 +15,7 @@ from partway.graph.cuts import (
     tail_piece,
     whole,
 )
+from partway.graph.kernels import Kernel, Operand, read_kernels
 from partway.graph.model import Model, Node
 from partway.graph.slicing import Adapter, Slicer
 from partway.graph.source import Source
@@ -28,8 +29,10 @@ __all__ = [
     "Cut",
     "Entry",
     "GraphRuntime",
+    "Kernel",
     "Model",
     "Node",
+    "Operand",
     "Piece",
     "Slicer",
     "Source",
@@ -41,6 +44,7 @@ __all__ = [
     "dtype_name",
     "match_value",
     "prefix_cuts",
+    "read_kernels",
     "server_only",
     "single_tensor_cuts",
     "tail_piece",

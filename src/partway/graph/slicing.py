@@ -36,7 +36,15 @@ class Adapter:
 
 
 @dataclass(slots=True)
-class _Selection:
+class Selection:
+    """What a piece takes of a graph.
+
+    Attributes:
+        nodes: indices of nodes.
+        constants: names of weights.
+        adapters: nodes that are put in where it is fed another layout.
+    """
+
     nodes: set[int] = field(default_factory=set)
     constants: set[str] = field(default_factory=set)
     adapters: list[Adapter] = field(default_factory=list)
@@ -71,7 +79,7 @@ class Slicer:
         Raises:
             CutError: the graph cannot compute the piece's outputs from its inputs.
         """
-        selection = self._select(piece)
+        selection = self.select(piece)
         graph = self._model.graph
         sliced = onnx.ModelProto(ir_version=self._model.ir_version, producer_name="partway")
         sliced.opset_import.extend(self._model.opset_import)
@@ -84,9 +92,14 @@ class Slicer:
         sliced.graph.initializer.extend(self._constants[name] for name in sorted(selection.constants))
         return sliced
 
-    def _select(self, piece: Piece) -> _Selection:
+    def select(self, piece: Piece) -> Selection:
+        """What the piece takes of the graph.
+
+        Raises:
+            CutError: the graph cannot compute the piece's outputs from its inputs.
+        """
         fed = frozenset(piece.inputs)
-        selection = _Selection()
+        selection = Selection()
         seen: set[str] = set()
         stack = list(piece.outputs)
         while stack:
