@@ -6,6 +6,7 @@ Its errors become `EngineError` or `BindingError` here and nowhere else.
 
 import ctypes
 import hashlib
+import os
 import platform
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -104,6 +105,10 @@ class OrtSession:
                 return self._run_by_address(feeds, wanted)
             return dict(zip(wanted, self._session.run(list(wanted), dict(feeds)), strict=True))
 
+    def end_profiling(self) -> None:
+        """Have the runtime finish the file that it was asked to write seconds of kernels to."""
+        self._session.end_profiling()
+
     def _run_by_address(self, feeds: Mapping[str, np.ndarray], wanted: tuple[str, ...]) -> dict[str, np.ndarray]:
         values = {}
         for name, array in feeds.items():
@@ -176,7 +181,9 @@ class OrtRuntime:
         with _translated(ModelError, f"{path}: "):
             return OrtSession(self._start(str(path), self._options(level)))
 
-    def load(self, graph: onnx.ModelProto, directory: Path, *, level: Level, prepack: bool) -> OrtSession:
+    def load(
+        self, graph: onnx.ModelProto, directory: Path, *, level: Level, prepack: bool, profile: Path | None = None
+    ) -> OrtSession:
         """A session on a sliced graph whose weights lie in `directory`.
 
         Args:
@@ -184,6 +191,7 @@ class OrtRuntime:
             directory: the folder that its references are relative to.
             level: how far to optimise it.
             prepack: whether weights may be copied into the layout that products like best.
+            profile: have the runtime time every kernel, and write that to a file whose name begins so.
 
         Raises:
             EngineError: the runtime refuses the graph.
@@ -192,8 +200,47 @@ class OrtRuntime:
         options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(directory))
         if not prepack:
             options.add_session_config_entry("session.disable_prepacking", "1")
+        if profile is not None:
+            _profile_to(options, profile)
         with _translated(EngineError):
             return OrtSession(self._start(graph.SerializeToString(), options))
+
+    def load_whole(self, model: bytes, *, level: Level, prepack: bool, profile: Path | None = None) -> OrtSession:
+        """A session on a serialised model with its weights inside.
+
+        Args:
+            model: the bytes of an ONNX file without external data.
+            level: how far to optimise it.
+            prepack: whether weights may be copied into the layout that products like best.
+            profile: have the runtime time every kernel, and write that to a file whose name begins so.
+
+        Raises:
+            EngineError: the runtime refuses the model.
+        """
+        options = self._options(level)
+        if not prepack:
+            options.add_session_config_entry("session.disable_prepacking", "1")
+        if profile is not None:
+            _profile_to(options, profile)
+        with _translated(EngineError):
+            return OrtSession(self._start(model, options))
+
+    def rewrite(self, model: bytes, level: Level) -> bytes:
+        """A serialised model as the runtime rewrites it at a level, weights inside; in memory alone.
+
+        Args:
+            model: the bytes of an ONNX file without external data.
+            level: how far to optimise it.
+
+        Raises:
+            EngineError: the runtime refuses the model, or compiles parts of it into what no file holds.
+        """
+        options = self._options(level)
+        options.add_session_config_entry("session.disable_prepacking", "1")
+        with os.fdopen(os.memfd_create("partway"), "rb") as file, _translated(EngineError):
+            options.optimized_model_filepath = f"/proc/self/fd/{file.fileno()}"
+            self._start(model, options)
+            return file.read()
 
     def simplify(self, source: Path, target: Path, weights_name: str) -> None:
         """Write `source` at the BASIC level to `target`, weights to `weights_name` beside it.
@@ -247,6 +294,11 @@ class OrtRuntime:
 
     def _start(self, model: str | bytes, options: onnxruntime.SessionOptions) -> onnxruntime.InferenceSession:
         return onnxruntime.InferenceSession(model, options, providers=list(self.providers))
+
+
+def _profile_to(options: onnxruntime.SessionOptions, prefix: Path) -> None:
+    options.enable_profiling = True
+    options.profile_file_prefix = str(prefix)
 
 
 def _save_to(options: onnxruntime.SessionOptions, target: Path, weights_name: str) -> None:

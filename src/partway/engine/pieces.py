@@ -12,21 +12,26 @@ A cut that was not wanted before is served at once from the canonical graph, a l
 import logging
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property, partial
 from hashlib import sha256
-from math import prod
 from pathlib import Path
 
 import onnx
 from onnx import helper
 
+from partway.engine.kernel_timing import ProfiledSession, name_kernels, profile_kernels
 from partway.engine.ort import Level, OrtRuntime, OrtSession
+from partway.engine.packing import packs
+from partway.engine.piece_kernels import KernelTable, PieceKernels
 from partway.errors import CutError, EngineError, InputError, ModelError
 from partway.graph import Adapter, Cut, Model, Piece, Slicer, candidate_cuts, whole
 from partway.graph.cache import Entry
 from partway.graph.external import read_graph
+from partway.graph.kernels import read_kernels
 
 logger = logging.getLogger(__name__)
 
@@ -37,15 +42,19 @@ _FORMAT = "2"  # raised whenever what is written changes, so that nothing older 
 _KEPT_FOLDERS = 3
 _MOST_MARKS = 64
 _REORDERED_CHANNELS = 4  # ReorderInput takes multiples of this many only, ReorderOutput gives any number
-_PRODUCTS = frozenset({"Gemm", "MatMul", "MatMulNBits", "MatMulInteger", "QLinearMatMul"})
-_RECURRENT = frozenset({"LSTM", "GRU", "DynamicQuantizeLSTM"})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Optimised:
+    graph: onnx.ModelProto
     slicer: Slicer
     directory: Path
     marks: frozenset[str]
+    runtime: OrtRuntime
+
+    @cached_property
+    def table(self) -> KernelTable:
+        return KernelTable(self.graph, self.directory, self.slicer, self.runtime)
 
 
 class PieceStore:
@@ -64,7 +73,7 @@ class PieceStore:
         self._runtime = runtime
         self._capacity = capacity
         self._canonical = Slicer(model.graph, model.tensors)
-        self._packs = _packs(model)
+        self._packs = packs(read_kernels(model.graph, model.tensors))
         self._optimised: _Optimised | None = None
         self._sessions: OrderedDict[Piece, Future[OrtSession]] = OrderedDict()
         self._wanted: set[str] = set()
@@ -105,6 +114,42 @@ class PieceStore:
                         del self._sessions[piece]
                 future.set_exception(error)
         return future.result()
+
+    def kernels(self, piece: Piece) -> PieceKernels:
+        """What a piece runs, without making its session.
+
+        Raises:
+            CutError: the piece cannot be computed from its inputs.
+            EngineError: the runtime refuses to describe the graph.
+        """
+        optimised = self._optimised
+        if optimised is not None and self._keeps(optimised, piece):
+            try:
+                return optimised.table.of(piece)
+            except CutError as error:
+                logger.info("kernels_from_canonical_graph inputs=%s reason=%s", piece.inputs, error)
+        return self._canonical_table.of(piece)
+
+    @cached_property
+    def _canonical_table(self) -> KernelTable:
+        return KernelTable(self.model.graph, self.model.entry.directory, self._canonical, self._runtime)
+
+    @contextmanager
+    def profiled(self, piece: Piece) -> Iterator[ProfiledSession]:
+        """A piece under the runtime's profiler, for the time of a block; its kernels are those that `kernels` tells.
+
+        Raises:
+            CutError: the optimised graph cannot compute the piece's outputs from its inputs.
+            EngineError: the piece does not come from the optimised graph, or the runtime refuses it.
+        """
+        optimised = self._optimised
+        if optimised is None or not self._keeps(optimised, piece):
+            raise EngineError("only pieces of the optimised graph can be profiled; want their cuts and promote first")
+        graph = optimised.slicer.slice(piece)
+        name_kernels(graph)
+        load = partial(self._runtime.load, graph, optimised.directory, level=Level.AS_IS, prepack=self._packs)
+        with profile_kernels(lambda prefix: load(profile=prefix), len(graph.graph.node)) as session:
+            yield session
 
     def want(self, cuts: Iterable[Cut]) -> None:
         """Name cuts whose pieces should run at full speed after the next `promote`."""
@@ -188,7 +233,7 @@ class PieceStore:
             self.model.entry.refill(directory, make)
             graph = read_graph(directory / _GRAPH_FILE)
         slicer = Slicer(graph, self.model.tensors, _layout_adapters(graph, marks))
-        return _Optimised(slicer, directory, marks)
+        return _Optimised(graph, slicer, directory, marks, self._runtime)
 
     def _write(self, folder: Path, marks: frozenset[str]) -> None:
         marked = self._canonical.slice(whole(self.model))
@@ -221,16 +266,3 @@ def _layout_adapters(graph: onnx.ModelProto, marks: frozenset[str]) -> tuple[Ada
             reorder.attribute.extend(item for item in node.attribute if item.name == "channels_last")
             adapters.append(Adapter(inner=inner, plain=plain, node=reorder))
     return tuple(adapters)
-
-
-def _packs(model: Model) -> bool:
-    # Packed weights are a second copy, so they are made only where they pay: products of many rows and recurrent
-    # layers lose up to a factor of two without, products of one row hardly anything.
-    return any(
-        node.weight_bytes
-        and (
-            node.op_type in _RECURRENT
-            or (node.op_type in _PRODUCTS and prod((model.tensors[node.outputs[0]].static_shape or (0,))[:-1]) != 1)
-        )
-        for node in model.nodes
-    )

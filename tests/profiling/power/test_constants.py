@@ -25,14 +25,14 @@ def test_power_is_read_as_people_write_it() -> None:
         ("toaster", "raspberry-pi-4"),
         ("", "write idle="),
         ("idle=2W", "has no 'active='"),
-        ("active=6", "'active=6' in the power"),
-        ("active=6kW", "not understood"),
-        ("active=-6W", "not understood"),
+        ("active=6", "'active=6' in the power 'active=6': '6' is not a power; write a number and one of W, mW"),
+        ("active=6MW", "is not a power"),
+        ("active=-6W", "is not a power"),
         ("active=6W,active=7W", "not understood"),
         ("active=6W,", "not understood"),
         ("sleep=1W,active=6W", "'sleep=1W'"),
         ("idle=7W,active=6W", "the idle one not above the active one"),
-        ("active=1e999W", "finite"),
+        ("active=1e999W", "too large for a power; write a finite one"),
     ],
 )
 def test_nonsense_is_refused_with_what_to_write(text: str, message: str) -> None:
