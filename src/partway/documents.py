@@ -22,11 +22,12 @@ class Document(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """A record that is stored as one JSON file.
 
     Subclasses set `kind`, a stable name, and `version`, raised whenever an older release could no longer
-    read what is written.
+    read what is written. Those of many numbers set `indent` to -1, for lines that only programs read.
     """
 
     kind: ClassVar[str]
     version: ClassVar[int]
+    indent: ClassVar[int] = 2
 
 
 class _Header(msgspec.Struct, frozen=True):
@@ -35,17 +36,18 @@ class _Header(msgspec.Struct, frozen=True):
 
 
 DocumentType = TypeVar("DocumentType", bound=Document)
+OtherType = TypeVar("OtherType", bound=Document)
 
 
 def encode_document(document: Document) -> bytes:
-    """The document as indented JSON, its kind and version first.
+    """The document as JSON, its kind and version first.
 
     Args:
         document: any record whose type derives from `Document`.
     """
     body: dict[str, object] = msgspec.to_builtins(document)
     stamped = {"kind": document.kind, "version": document.version, **body}
-    return msgspec.json.format(msgspec.json.encode(stamped), indent=2) + b"\n"
+    return msgspec.json.format(msgspec.json.encode(stamped), indent=document.indent) + b"\n"
 
 
 def decode_document(text: bytes, expected: type[DocumentType], *, where: str = "the document") -> DocumentType:
@@ -59,12 +61,7 @@ def decode_document(text: bytes, expected: type[DocumentType], *, where: str = "
     Raises:
         DocumentError: not JSON, another kind, another version, or fields that do not fit.
     """
-    try:
-        header = msgspec.json.decode(text, type=_Header)
-    except _UNREADABLE as error:
-        raise DocumentError(
-            f"{where} is not a Partway document ({error}); expected JSON with 'kind' and 'version'"
-        ) from error
+    header = _header(text, where)
     if header.kind != expected.kind:
         raise DocumentError(f"{where} is a {header.kind!r} document; a {expected.kind!r} document was expected")
     if header.version != expected.version:
@@ -86,11 +83,38 @@ def read_document(path: Path, expected: type[DocumentType]) -> DocumentType:
     Raises:
         DocumentError: the file is missing, unreadable, or not such a document.
     """
+    return decode_document(_read(path), expected, where=str(path))
+
+
+def read_either(path: Path, expected: type[DocumentType], other: type[OtherType]) -> DocumentType | OtherType:
+    """The document stored at `path`, of one kind or another.
+
+    Raises:
+        DocumentError: the file is missing, unreadable, or no such document of either kind.
+    """
+    text = _read(path)
+    kind = _header(text, str(path)).kind
+    if kind == expected.kind:
+        return decode_document(text, expected, where=str(path))
+    if kind == other.kind:
+        return decode_document(text, other, where=str(path))
+    raise DocumentError(f"{path} is a {kind!r} document; a {expected.kind!r} or a {other.kind!r} document was expected")
+
+
+def _read(path: Path) -> bytes:
     try:
-        text = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         raise DocumentError(f"cannot read {path}: {error.strerror}") from error
-    return decode_document(text, expected, where=str(path))
+
+
+def _header(text: bytes, where: str) -> _Header:
+    try:
+        return msgspec.json.decode(text, type=_Header)
+    except _UNREADABLE as error:
+        raise DocumentError(
+            f"{where} is not a Partway document ({error}); expected JSON with 'kind' and 'version'"
+        ) from error
 
 
 def write_document(path: Path, document: Document) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import onnx
 
 from partway.engine.ort import Level, OrtRuntime
-from partway.graph import Kernel, Piece, Slicer, TensorInfo, read_kernels
+from partway.graph import Kernel, Piece, Slicer, TensorInfo, read_kernels, resident_bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,12 +21,12 @@ class PieceKernels:
     Attributes:
         kernels: in order; those of one graph are the same objects for every piece.
         returned: indices of kernels whose outputs leave the piece.
-        weight_bytes: of all weights of the piece.
+        resident_bytes: of its weights and its largest tensors: what it wants to find in the caches.
     """
 
     kernels: tuple[Kernel, ...]
     returned: frozenset[int]
-    weight_bytes: int
+    resident_bytes: int
 
 
 class KernelTable:
@@ -65,7 +65,7 @@ class KernelTable:
         return PieceKernels(
             kernels=kernels,
             returned=frozenset(len(entering) + place for place in returned),
-            weight_bytes=sum(kernel.weight_bytes for kernel in kernels),
+            resident_bytes=resident_bytes(kernels),
         )
 
     def _adapter(self, inner: str, node: onnx.NodeProto) -> Kernel:

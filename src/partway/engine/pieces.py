@@ -86,10 +86,15 @@ class PieceStore:
         return len(self._sessions)
 
     @property
+    def marked(self) -> frozenset[str]:
+        """Tensors that the optimised graph keeps: cuts of these alone run as `kernels` says, at full speed."""
+        optimised = self._optimised
+        return frozenset() if optimised is None else optimised.marks
+
+    @property
     def unmarked(self) -> frozenset[str]:
         """Crossing tensors asked for that the optimised graph does not keep yet: `promote` would help them."""
-        marks = self._optimised.marks if self._optimised else frozenset()
-        return frozenset(self._wanted) - marks
+        return frozenset(self._wanted) - self.marked
 
     def session(self, piece: Piece) -> OrtSession:
         """The session of a piece, made now if it is not there.

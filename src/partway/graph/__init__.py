@@ -15,7 +15,7 @@ from partway.graph.cuts import (
     tail_piece,
     whole,
 )
-from partway.graph.kernels import Kernel, Operand, read_kernels
+from partway.graph.kernels import Kernel, Operand, read_kernels, resident_bytes
 from partway.graph.model import Model, Node
 from partway.graph.slicing import Adapter, Slicer
 from partway.graph.source import Source
@@ -45,6 +45,7 @@ __all__ = [
     "match_value",
     "prefix_cuts",
     "read_kernels",
+    "resident_bytes",
     "server_only",
     "single_tensor_cuts",
     "tail_piece",

@@ -5,7 +5,7 @@ the element type and shape of every operand. Profiles store them beside measured
 them into features. Called by profiling, and by the engine for the graphs of pieces.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from math import isfinite, prod
 from typing import Literal
 
@@ -13,6 +13,8 @@ import msgspec
 import numpy as np
 import onnx
 import onnx_ir as ir
+from onnx import numpy_helper
+from onnx.external_data_helper import uses_external_data
 
 from partway.graph.tensors import TensorInfo, dtype_name, dtype_of
 
@@ -21,6 +23,7 @@ Attribute = int | float | str | tuple[int | float, ...]
 _INT, _FLOAT, _STRING = onnx.AttributeProto.INT, onnx.AttributeProto.FLOAT, onnx.AttributeProto.STRING
 _INTS, _FLOATS = onnx.AttributeProto.INTS, onnx.AttributeProto.FLOATS
 _LONGEST = 64  # a list longer than this is data, not a setting
+_VALUES = {"Pow": 1}  # inputs whose value decides which code runs
 
 
 class Operand(msgspec.Struct, frozen=True, array_like=True):
@@ -55,7 +58,8 @@ class Kernel(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         domain: its operator set; empty for ONNX's own, `com.microsoft.nchwc` for blocks of channels, ...
         inputs: in the operator's order; None for one that is left out.
         outputs: those that the graph uses.
-        attributes: numbers, words and short lists; tensors and bodies of control flow are left out.
+        attributes: numbers, words and short lists; tensors and bodies of control flow are left out. `value` is that
+            of a constant which decides what runs: the exponent of a power.
     """
 
     op_type: str
@@ -69,6 +73,25 @@ class Kernel(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """Bytes of the constants that it reads."""
         return sum(operand.size_bytes for operand in self.inputs if operand is not None and operand.constant)
 
+    @property
+    def traffic_bytes(self) -> int:
+        """Bytes of all else that it reads and writes."""
+        read = sum(operand.size_bytes for operand in self.inputs if operand is not None and not operand.constant)
+        return read + sum(operand.size_bytes for operand in self.outputs)
+
+
+def resident_bytes(kernels: Iterable[Kernel]) -> int:
+    """What one run after the other wants to find in the caches: all weights, and the largest tensors in use at once.
+
+    Args:
+        kernels: of the run.
+    """
+    largest = total = 0
+    for kernel in kernels:
+        total += kernel.weight_bytes
+        largest = max(largest, kernel.traffic_bytes)
+    return total + largest
+
 
 def read_kernels(graph: onnx.ModelProto, tensors: Mapping[str, TensorInfo]) -> tuple[Kernel, ...]:
     """The kernels of a graph, in the order of its nodes.
@@ -77,9 +100,8 @@ def read_kernels(graph: onnx.ModelProto, tensors: Mapping[str, TensorInfo]) -> t
         graph: what the runtime executes as it is, nodes in order.
         tensors: types and shapes of its inputs and of every node's outputs.
     """
-    constants = {
-        tensor.name: Operand(_type_name(tensor.data_type), tuple(tensor.dims), 1) for tensor in graph.graph.initializer
-    }
+    stored = {tensor.name: tensor for tensor in graph.graph.initializer}
+    constants = {name: Operand(_type_name(tensor.data_type), tuple(tensor.dims), 1) for name, tensor in stored.items()}
 
     def operand(name: str) -> Operand:
         if name in constants:
@@ -95,7 +117,7 @@ def read_kernels(graph: onnx.ModelProto, tensors: Mapping[str, TensorInfo]) -> t
             domain="" if node.domain == "ai.onnx" else node.domain,
             inputs=tuple(operand(name) if name else None for name in node.input),
             outputs=tuple(operand(name) for name in node.output if name),
-            attributes=_attributes(node),
+            attributes=_attributes(node) | _value(node, stored),
         )
         for node in graph.graph.node
     )
@@ -115,6 +137,14 @@ def _attributes(node: onnx.NodeProto) -> dict[str, Attribute]:
         elif item.type == _FLOATS and len(item.floats) <= _LONGEST and all(map(isfinite, item.floats)):
             found[item.name] = tuple(item.floats)
     return found
+
+
+def _value(node: onnx.NodeProto, stored: Mapping[str, onnx.TensorProto]) -> dict[str, Attribute]:
+    index = _VALUES.get(node.op_type, len(node.input))
+    tensor = stored.get(node.input[index]) if index < len(node.input) else None
+    if tensor is None or prod(tensor.dims) != 1 or uses_external_data(tensor):
+        return {}
+    return {"value": float(numpy_helper.to_array(tensor).item())}
 
 
 def _type_name(element_type: int) -> str:

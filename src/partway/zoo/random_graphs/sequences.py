@@ -75,7 +75,7 @@ def _recurrence(draft: Draft, x: Tensor, op_type: str, gates: int) -> Tensor:
     draft.need(steps <= _MOST_STEPS)
     directions = draft.pick(1, 1, 2)
     most = min(512.0, math.sqrt(draft.room() / (steps * batch * gates * directions)))
-    hidden = draft.channels(min(8, most), most)
+    hidden = draft.channels(min(16, most), most)
     shape = (steps, batch, features)
     first = draft.reshape(x, *shape) if batch == 1 else draft.transpose(x, 1, 0, 2)
     operands = recurrent_weights(draft, features, hidden, directions, gates)
@@ -157,8 +157,8 @@ def _rotary(draft: Draft, x: Tensor) -> Tensor:
 SEQUENCES: Mapping[str, Block] = {
     "attention": Block(build=_attention, takes=SEQUENCE, share=3, start=_steps),
     "feed_forward": Block(build=_feed_forward, takes=SEQUENCE, share=2, start=_steps),
-    "lstm": Block(build=partial(_recurrence, op_type="LSTM", gates=4), takes=SEQUENCE, share=1, start=_short),
-    "gru": Block(build=partial(_recurrence, op_type="GRU", gates=3), takes=SEQUENCE, share=1, start=_short),
+    "lstm": Block(build=partial(_recurrence, op_type="LSTM", gates=4), takes=SEQUENCE, share=2, start=_short),
+    "gru": Block(build=partial(_recurrence, op_type="GRU", gates=3), takes=SEQUENCE, share=2, start=_short),
     "norm.layer": Block(build=_layer_norm, takes=SEQUENCE, share=1.5),
     "norm.skip": Block(build=_skip_layer_norm, takes=SEQUENCE, share=1.5),
     "norm.rms": Block(build=_root_mean_square_norm, takes=SEQUENCE, share=0.3),

@@ -1,0 +1,1 @@
+"""Samples in, a predictor of any model's kernels out."""
