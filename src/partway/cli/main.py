@@ -20,12 +20,12 @@ from types import FrameType
 from typing import NoReturn
 
 from partway import __version__
-from partway.cli import bench, check, demo, doctor, inspect, plan, run, serve
+from partway.cli import bench, check, demo, doctor, evaluate, inspect, plan, profile, run, serve
 from partway.errors import InputError, PartwayError
 
 logger = logging.getLogger(__name__)
 
-_VERBS = (inspect, check, plan, run, serve, bench, demo, doctor)
+_VERBS = (inspect, check, plan, run, serve, bench, profile, evaluate, demo, doctor)
 _FAILED, _WRONG_USAGE, _INTERRUPTED, _TERMINATED = 1, 2, 130, 143
 
 _DESCRIPTION = """\
@@ -38,6 +38,8 @@ _EPILOG = """first steps:
   partway plan model.onnx --link lte      which cut is the fastest?
   partway serve models/                   on the server
   partway run model.onnx --server grpc://host:8001
+  partway profile -o this.json            measure this machine
+  partway evaluate this.json model.onnx   predicted against measured
 
 `partway VERB --help` explains a verb. Prepared models and kept costs lie in
 $PARTWAY_CACHE (default ~/.cache/partway).

@@ -132,6 +132,16 @@ factor = as_argument(parse_factor)
 def add_model(parser: argparse.ArgumentParser) -> None:
     """Add MODEL and what it takes to open it: shapes, bound values, threads."""
     parser.add_argument("model", metavar="MODEL", help="an ONNX file; its external data lies beside it")
+    add_inputs(parser).add_argument(
+        "--input",
+        metavar="FILE",
+        help="real inputs: an .npz with an array for each, or an .npy where there is one; random ones by default",
+    )
+    add_threads(parser)
+
+
+def add_inputs(parser: argparse.ArgumentParser) -> "argparse._ArgumentGroup":
+    """Add what binds a model's inputs, and the seed of those that are made up; the group takes more of them."""
     group = parser.add_argument_group("the model's inputs")
     group.add_argument(
         "--shape",
@@ -149,13 +159,8 @@ def add_model(parser: argparse.ArgumentParser) -> None:
         metavar="NAME=VALUE",
         help="hold an input constant: a number or a JSON list, for instance sr=16000 (repeatable)",
     )
-    group.add_argument(
-        "--input",
-        metavar="FILE",
-        help="real inputs: an .npz with an array for each, or an .npy where there is one; random ones by default",
-    )
     group.add_argument("--seed", type=count_or_none, default=0, metavar="N", help="of whatever is random (default 0)")
-    add_threads(parser)
+    return group
 
 
 def add_threads(parser: argparse.ArgumentParser) -> None:

@@ -53,7 +53,8 @@ def run_model(arguments: argparse.Namespace) -> int:
         ),
         map(_row, pieces),
     )
-    print_lines([("profile", f"{arguments.output}, which now knows timings of {len(others) + 1} model{"s" if others else ""}")])
+    known = f"timings of {len(others) + 1} models" if others else "timings of this model"
+    print_lines([("profile", f"{arguments.output}, which now knows {known}")])
     return 0
 
 

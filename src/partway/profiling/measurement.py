@@ -124,6 +124,13 @@ def time_session(
         clock: seconds, monotonic.
         effort: when to stop.
     """
+    return summarise(time_runs(session, feeds, clock=clock, effort=effort))
+
+
+def time_runs(
+    session: Session, feeds: Mapping[str, np.ndarray], *, clock: Clock = time.perf_counter, effort: Effort = Effort()
+) -> tuple[float, ...]:
+    """Run a session over and over: the seconds of each run after the warm-ups, in order; see `time_session`."""
     for _ in range(effort.warm_ups):
         session.run(feeds)
     runs_s: list[float] = []
@@ -134,7 +141,7 @@ def time_session(
         runs_s.append(clock() - before_s)
         if len(runs_s) >= effort.least_runs and clock() - start_s >= effort.budget_s:
             break
-    return summarise(runs_s)
+    return tuple(runs_s)
 
 
 def summarise(runs_s: Sequence[float]) -> Timing:

@@ -6,17 +6,16 @@ the command line and by profiling.
 """
 
 import math
-import re
 import time
 from functools import partial
 
 import msgspec
 
+from partway import units
 from partway.engine import Clock
 from partway.errors import InputError
 from partway.profiling.power.meters import Integral, Meter
 
-_WATTS = re.compile(r"([0-9]*\.?[0-9]+(?:[eE][+-]?[0-9]+)?)\s*(m?)W")
 _EXAMPLE = "idle=2.7W,active=6.4W"
 
 
@@ -126,7 +125,7 @@ def parse_power(text: str) -> ConstantPower:
     """The power that `text` names or gives.
 
     Args:
-        text: a name of `NAMED_POWERS` in any case, or `idle=` and `active=` with W or mW; idle is 0 unless given.
+        text: a name of `NAMED_POWERS` in any case, or `idle=` and `active=` with their unit; idle is 0 unless given.
 
     Raises:
         InputError: an unknown name, an unknown, repeated or missing key, or no watts.
@@ -140,10 +139,12 @@ def parse_power(text: str) -> ConstantPower:
     watts: dict[str, float] = {}
     for part in text.split(","):
         key, _, value = (piece.strip() for piece in part.partition("="))
-        match = _WATTS.fullmatch(value)
-        if key not in ("idle", "active") or key in watts or match is None:
+        if key not in ("idle", "active") or key in watts:
             raise InputError(f"{part.strip()!r} in the power {text!r} is not understood; write for instance {_EXAMPLE}")
-        watts[key] = float(match[1]) * (1e-3 if match[2] else 1.0)
+        try:
+            watts[key] = units.parse_power(value)
+        except InputError as error:
+            raise InputError(f"{part.strip()!r} in the power {text!r}: {error}, for instance {_EXAMPLE}") from error
     if "active" not in watts:
         raise InputError(f"the power {text!r} has no 'active='; write for instance {_EXAMPLE}")
     return ConstantPower(name="given", idle_w=watts.get("idle", 0.0), active_w=watts["active"], source="the user")
