@@ -9,7 +9,14 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from tests.graph.support import law
 
-from partway.documents import Document, decode_document, encode_document, read_document, write_document
+from partway.documents import (
+    Document,
+    decode_document,
+    encode_document,
+    read_document,
+    read_either,
+    write_document,
+)
 from partway.errors import DocumentError
 
 
@@ -19,6 +26,13 @@ class Note(Document, frozen=True, kw_only=True):
 
     text: str
     numbers: tuple[float, ...] = ()
+
+
+class Letter(Document, frozen=True, kw_only=True):
+    kind: ClassVar[str] = "partway.letter"
+    version: ClassVar[int] = 1
+
+    to: str
 
 
 notes = st.builds(Note, text=st.text(), numbers=st.lists(st.floats(allow_nan=False, allow_infinity=False)).map(tuple))
@@ -107,3 +121,18 @@ def test_a_path_that_cannot_be_read_or_written_is_one_clear_error(tmp_path: Path
     with pytest.raises(DocumentError, match=r"cannot write .*folder: Is a directory"):
         write_document(tmp_path / "folder", NOTE)
     assert [file.name for file in tmp_path.iterdir()] == ["folder"]
+
+
+def test_one_of_two_kinds_is_told_by_what_the_document_says_that_it_is(tmp_path: Path) -> None:
+    for document in (NOTE, Letter(to="b")):
+        write_document(tmp_path / "post", document)
+        assert read_either(tmp_path / "post", Note, Letter) == document
+        assert read_either(tmp_path / "post", Letter, Note) == document
+
+
+def test_a_third_kind_is_refused_with_both_names(tmp_path: Path) -> None:
+    (tmp_path / "post").write_text('{"kind":"partway.plan","version":1}')
+    with pytest.raises(DocumentError, match=r"'partway.plan' .*; a 'partway.note' or a 'partway.letter' document"):
+        read_either(tmp_path / "post", Note, Letter)
+    with pytest.raises(DocumentError, match="cannot read"):
+        read_either(tmp_path / "none", Note, Letter)

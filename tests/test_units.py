@@ -7,9 +7,12 @@ from partway.errors import InputError
 from partway.units import (
     format_count,
     format_duration,
+    format_energy,
+    format_power,
     format_rate,
     format_size,
     parse_duration,
+    parse_power,
     parse_rate,
     parse_size,
 )
@@ -45,6 +48,11 @@ def test_rates_are_read_as_people_write_them(text: str, bytes_per_s: float) -> N
     assert parse_rate(text) == pytest.approx(bytes_per_s)
 
 
+@pytest.mark.parametrize(("text", "watts"), [("6.4W", 6.4), ("870 mW", 0.87), ("1.2kW", 1200)])
+def test_powers_are_read_as_people_write_them(text: str, watts: float) -> None:
+    assert parse_power(text) == pytest.approx(watts)
+
+
 @pytest.mark.parametrize(
     "text", ["", "5", "ms", "-5ms", "5 parsec", "nan s", "inf s", "1e999s", "5ms5ms", "5Ms", "\u0661s"]
 )
@@ -65,7 +73,7 @@ def test_a_unit_of_another_kind_is_refused() -> None:
 @law
 @given(st.text())
 def test_no_text_is_more_than_an_input_error(text: str) -> None:
-    for parse in (parse_duration, parse_size, parse_rate):
+    for parse in (parse_duration, parse_size, parse_rate, parse_power):
         try:
             assert parse(text) >= 0
         except InputError as error:
@@ -94,10 +102,23 @@ def test_rates_and_counts_are_written_for_people() -> None:
     assert [format_count(count) for count in (512, 999.9, 39e6, 1.82e9)] == ["512", "1 k", "39 M", "1.82 G"]
 
 
+def test_powers_and_energies_are_written_for_people() -> None:
+    assert [format_power(watts) for watts in (0, 0.87, 6.4, 1234)] == ["0 mW", "870 mW", "6.4 W", "1.23 kW"]
+    assert [format_energy(joules) for joules in (0, 12e-6, 0.0381, 1.25, 4e3)] == [
+        "0 µJ",
+        "12 µJ",
+        "38.1 mJ",
+        "1.25 J",
+        "4 kJ",
+    ]
+
+
 @law
 @given(st.floats(1e-6, 1e12))
 def test_what_is_written_reads_back_within_the_last_digit(quantity: float) -> None:
     assert parse_duration(format_duration(quantity)) == pytest.approx(quantity, rel=0.006)
     assert parse_rate(format_rate(quantity)) == pytest.approx(quantity, rel=0.006)
+    if quantity >= 1e-3:
+        assert parse_power(format_power(quantity)) == pytest.approx(quantity, rel=0.006)
     if quantity >= 1:
         assert parse_size(format_size(quantity)) == pytest.approx(quantity, rel=0.006)

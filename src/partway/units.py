@@ -1,6 +1,6 @@
-"""Humans' units at the edge, SI inside: seconds, bytes, bytes per second.
+"""Humans' units at the edge, SI inside: seconds, bytes, bytes per second, watts, joules.
 
-Called by the command line, link descriptions and tables; nothing below them knows a millisecond.
+Called by the command line, descriptions of links and power, and tables; nothing below them knows a millisecond.
 """
 
 import math
@@ -19,6 +19,7 @@ _BYTES_PER_S = {
     "bit/s": 1 / 8, "kbit/s": 1e3 / 8, "Mbit/s": 1e6 / 8, "Gbit/s": 1e9 / 8,
     "B/s": 1.0, "kB/s": 1e3, "MB/s": 1e6, "GB/s": 1e9,
 }  # fmt: skip
+_WATTS = {"W": 1.0, "mW": 1e-3, "kW": 1e3}
 
 
 def _parse(text: str, factors: dict[str, float], what: str) -> float:
@@ -58,6 +59,15 @@ def parse_rate(text: str) -> float:
     return _parse(text, _BYTES_PER_S, "rate")
 
 
+def parse_power(text: str) -> float:
+    """Watts from text such as `6.4W` or `870mW`.
+
+    Raises:
+        InputError: no number, or an unknown unit.
+    """
+    return _parse(text, _WATTS, "power")
+
+
 def format_duration(duration_s: float) -> str:
     """Seconds for people: `870 ms`, `12.3 µs`, `1.25 s`."""
     return _format(duration_s, (1.0, "s"), (1e-3, "ms"), (1e-6, "µs"))
@@ -71,6 +81,16 @@ def format_size(size_bytes: float) -> str:
 def format_rate(rate_bytes_per_s: float) -> str:
     """A rate for people, in bits: `5.85 Mbit/s`."""
     return _format(rate_bytes_per_s * 8, (1e9, "Gbit/s"), (1e6, "Mbit/s"), (1e3, "kbit/s"), (1.0, "bit/s"))
+
+
+def format_power(power_w: float) -> str:
+    """Watts for people: `6.4 W`, `870 mW`."""
+    return _format(power_w, (1e3, "kW"), (1.0, "W"), (1e-3, "mW"))
+
+
+def format_energy(energy_j: float) -> str:
+    """Joules for people: `1.25 J`, `38 mJ`, `12 µJ`."""
+    return _format(energy_j, (1e3, "kJ"), (1.0, "J"), (1e-3, "mJ"), (1e-6, "µJ"))
 
 
 def format_count(count: float) -> str:

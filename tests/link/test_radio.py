@@ -99,10 +99,10 @@ def test_a_described_radio_may_stay_awake_after_the_last_packet() -> None:
         ("tx=1W,", "'' in the radio .* is none of tx=, rx=, idle=, tail="),
         ("tx=1W,tx=2W", "has 'tx' twice; give each of tx=, rx=, idle=, tail= once"),
         ("tx=1W,rx=1W", "has no 'idle='; write for instance 'tx=1.2W"),
-        ("tx=1,rx=1W,idle=1W", "tx=1: '1' is not a power; write a number and one of W, mW"),
+        ("tx=1,rx=1W,idle=1W", "tx=1: '1' is not a power; write a number and one of W, mW, kW"),
         ("tx=1MW,rx=1W,idle=1W", "tx=1MW: '1MW' is not a power"),
         ("tx=-1W,rx=1W,idle=1W", "tx=-1W: '-1W' is not a power"),
-        ("tx=1W,rx=1e999W,idle=1W", "rx_base_w of a radio is inf; it must be finite"),
+        ("tx=1W,rx=1e999W,idle=1W", "rx=1e999W: '1e999W' is too large for a power; write a finite one"),
         ("tx=1W,rx=1W,idle=1W,tail=3", "tail=3: '3' is not a duration"),
     ],
 )

@@ -15,6 +15,7 @@ sizes = st.integers(0, 10**8)
 @st.composite
 def offloaded_costs(draw: st.DrawFn) -> CutCost:
     """Any cut but the device-only one."""
+    device_j = draw(st.none() | st.floats(0, 100))
     return CutCost(
         crossing=tuple(draw(st.lists(st.text(min_size=1, max_size=3), min_size=1, max_size=4, unique=True))),
         device_s=draw(seconds),
@@ -22,8 +23,11 @@ def offloaded_costs(draw: st.DrawFn) -> CutCost:
         server_s=draw(seconds),
         down_bytes=draw(sizes),
         offloaded=True,
-        device_j=draw(st.none() | st.floats(0, 100)),
+        device_j=device_j,
+        device_j_how=None if device_j is None else draw(st.sampled_from(["metered", "constant"])),
         how=draw(st.sampled_from(["measured", "interpolated", "predicted"])),
+        device_spread=draw(st.none() | st.floats(0, 1)),
+        server_spread=draw(st.none() | st.floats(0, 1)),
     )
 
 

@@ -40,7 +40,7 @@ radios = st.builds(
 @st.composite
 def metered(draw: st.DrawFn, costs: st.SearchStrategy[CutCost] = cut_costs) -> CutCost:
     """A cut whose head's joules are known."""
-    return msgspec.structs.replace(draw(costs), device_j=draw(joules))
+    return msgspec.structs.replace(draw(costs), device_j=draw(joules), device_j_how="metered")
 
 
 metered_sets = st.lists(metered(), min_size=1, max_size=12)
@@ -130,6 +130,7 @@ def test_energy_is_linear_in_the_costs(
         down_bytes=first.down_bytes + second.down_bytes,
         offloaded=True,
         device_j=first.device_j + second.device_j,
+        device_j_how="metered",
     )
     once_j = draw.idle_w * (conditions.rtt_s + conditions.queue_delay_s) + draw.tail_j
     both_j = joules_of(first, conditions, draw) + joules_of(second, conditions, draw)
@@ -154,7 +155,14 @@ def test_what_the_radio_costs_is_known_although_the_head_is_not() -> None:
 
 def test_the_parts_are_the_terms_of_the_formula() -> None:
     cost = CutCost(
-        crossing=("a",), device_s=0.1, up_bytes=1000, server_s=0.02, down_bytes=400, offloaded=True, device_j=0.5
+        crossing=("a",),
+        device_s=0.1,
+        up_bytes=1000,
+        server_s=0.02,
+        down_bytes=400,
+        offloaded=True,
+        device_j=0.5,
+        device_j_how="metered",
     )
     conditions = Conditions(
         uplink_bytes_per_s=10_000,
@@ -181,7 +189,7 @@ def test_without_waiting_and_downlink_it_is_the_energy_that_the_paper_minimises(
     plain = dataclasses.replace(conditions, rtt_s=0.0, queue_delay_s=0.0, device_factor=1.0)
     silent = dataclasses.replace(radio, idle_w=0.0)
     draw = PowerDraw.of(silent, plain, device_idle_w=0.0)
-    without_result = msgspec.structs.replace(cost, device_j=head_j, down_bytes=0)
+    without_result = msgspec.structs.replace(cost, device_j=head_j, device_j_how="constant", down_bytes=0)
     assert joules_of(without_result, plain, draw) == pytest.approx(expected_j)
 
 
@@ -197,6 +205,7 @@ def status_quo(radio: str) -> float:
         down_bytes=4,
         offloaded=True,
         device_j=0.0,
+        device_j_how="constant",
     )
     return joules_of(server_only, conditions, PowerDraw(tx_w=tx_w, rx_w=0.0, idle_w=0.0))
 
@@ -229,7 +238,16 @@ def test_the_rest_of_the_device_draws_its_watts_while_the_radio_works() -> None:
 
 
 def test_an_infinite_link_costs_only_the_wait() -> None:
-    cost = CutCost(crossing=("a",), device_s=0.0, up_bytes=8, server_s=1.0, down_bytes=8, offloaded=True, device_j=0.25)
+    cost = CutCost(
+        crossing=("a",),
+        device_s=0.0,
+        up_bytes=8,
+        server_s=1.0,
+        down_bytes=8,
+        offloaded=True,
+        device_j=0.25,
+        device_j_how="metered",
+    )
     free = Conditions(uplink_bytes_per_s=math.inf, downlink_bytes_per_s=math.inf, rtt_s=0.0)
     assert joules_of(cost, free, PowerDraw(tx_w=9.0, rx_w=9.0, idle_w=0.5)) == 0.75
     with pytest.raises(LinkError, match="the uplink rate is inf"):

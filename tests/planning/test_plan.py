@@ -34,8 +34,8 @@ def test_a_plan_is_read_back_from_its_file(tmp_path: Path) -> None:
 
 
 def test_a_plan_of_a_later_version_is_refused_with_both_versions_named() -> None:
-    text = encode_document(plan_of([device_only(1.0)])).replace(b'"version": 1', b'"version": 2')
-    with pytest.raises(DocumentError, match=r"version 2 of 'partway.plan'; this release reads version 1"):
+    text = encode_document(plan_of([device_only(1.0)])).replace(b'"version": 2', b'"version": 3')
+    with pytest.raises(DocumentError, match=r"version 3 of 'partway.plan'; this release reads version 2"):
         decode_document(text, PlanDocument)
 
 

@@ -1,27 +1,31 @@
 """`partway plan`: which cut is the fastest over a given link, and what every other would take.
 
-Input: a model, a link, and costs: measured on this machine, or read from the measurements of two. Output: a ranked
-table or JSON, and on request a plan or measurement document.
+Input: a model, a link, and costs: measured on this machine, or read from measurements or profiles of two. Output: a
+ranked table or JSON, and on request a plan or measurement document.
 """
 
 import argparse
-from dataclasses import dataclass
 from pathlib import Path
 
-from partway.cli import plan_report
+from partway.cli import measurement_report, plan_report
 from partway.cli.conditions import Situation
 from partway.cli.inspect import known_cuts
 from partway.cli.measuring import Taken, take_measurement
 from partway.cli.opening import Subject, open_graph, open_subject
 from partway.cli.options import add_json, add_model, as_argument, count_or_none, factor
+from partway.cli.plan_energy import EnergyAccount, add_energy
+from partway.cli.plan_sources import Source, Whose, measured_source, predicted_source, read_source
 from partway.cli.writing import require_writable
-from partway.documents import read_document, write_document
-from partway.engine import OrtRuntime
+from partway.documents import write_document
+from partway.engine import OrtRuntime, PieceStore
 from partway.errors import InputError
 from partway.graph import Cut, Model, candidate_cuts
-from partway.planning import make_plan, rank
-from partway.planning.measured import costs_of_cuts, describe_environment, slowed
+from partway.planning import PlanDocument, costs_of_sides, make_plan, rank
+from partway.planning.measured import slowed
+from partway.prediction.energy import FittedPower
+from partway.prediction.profile import Profile
 from partway.profiling import Measurement
+from partway.reporting import waiting
 from partway.units import parse_duration
 
 _EXAMPLES = """examples:
@@ -35,9 +39,15 @@ two machines:
   either$  partway plan resnet50.onnx --link wifi \\
                --device device.json --server server.json
 
+two machines that the model never ran on, known by `partway profile`:
+  partway plan resnet50.onnx --link lte --device pi4.json --server xeon.json \\
+          --device-power raspberry-pi-4
+
 A link is 3g, lte or wifi; up=RATE,down=RATE,rtt=TIME; or a CSV trace with the
-columns t_s and mbps. Costs are kept and used again. Cuts that were not measured
-are interpolated from their neighbours by multiply-accumulates.
+columns t_s and mbps. Measured costs are kept and used again. Cuts that were not
+measured are interpolated from their neighbours by multiply-accumulates, cuts that
+cannot be predicted by predicted seconds. Either file may be a measurement or a
+profile; with two profiles nothing is run.
 """
 
 
@@ -52,6 +62,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     add_model(parser)
     _add_conditions(parser)
     _add_costs(parser)
+    add_energy(parser)
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="write the plan (or the measurement) as JSON")
     parser.add_argument(
         "--rows", type=count_or_none, default=12, metavar="N", help="cuts to show, the best first (default 12; 0: all)"
@@ -78,9 +89,12 @@ def _add_conditions(parser: argparse.ArgumentParser) -> None:
 def _add_costs(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("costs")
     group.add_argument(
-        "--device", type=Path, metavar="FILE", help="the device's measurement, instead of this machine's"
+        "--device", type=Path, metavar="FILE", help="the device's measurement or profile, instead of this machine's"
     )
     group.add_argument("--server", type=Path, metavar="FILE", help="the server's, instead of this machine's")
+    group.add_argument(
+        "--strict", action="store_true", help="refuse profiles that never sampled a kind of kernel that is needed"
+    )
     group.add_argument(
         "--device-slowdown", type=factor, default=1.0, metavar="N", help="emulate a device so many times slower"
     )
@@ -109,73 +123,111 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.link is None:
         raise InputError("no link was given; add for instance --link lte, or --measure-only to measure and stop")
     situation = Situation.of(arguments.link, queue_delay_s=arguments.queue_delay, slowdown=arguments.slowdown)
-    device_file = _read(arguments.device)
-    server_file = _read(arguments.server)
+    documents: _Documents = {"device": read_source(arguments.device), "server": read_source(arguments.server)}
+    energy = EnergyAccount.of(arguments, _metered(documents["device"], arguments.threads))
     subject, model, runtime = _open(arguments)
-    cuts = _ordered(model)
-    taken = None
-    if device_file is None or server_file is None:
-        taken = _take(arguments, subject, model, runtime, cuts)
-    sources = _Sources(device=device_file, server=server_file, taken=taken, slowdown=arguments.device_slowdown)
-    device, server = sources.measurements()
+    sources = _Sources(arguments, documents, subject, model, runtime)
+    device, server = sources.of("device", slowdown=arguments.device_slowdown), sources.of("server")
     plan = make_plan(
         model=model.source_digest,
         binding=model.binding.encode(),
-        costs=costs_of_cuts(model, cuts, device=device, server=server),
-        device=describe_environment(device),
-        server=describe_environment(server),
-        created_from=sources.describe(arguments.device, arguments.server),
+        costs=costs_of_sides(sources.cuts, device=device.side, server=server.side, power=arguments.device_power),
+        device=device.machine,
+        server=server.machine,
+        created_from=sources.describe(),
+        device_energy=energy.device_source(),
     )
+    conditions = situation.mean()
     report = plan_report.PlanReport(
         path=arguments.model,
         model=model,
-        cuts=cuts,
+        cuts=sources.cuts,
         plan=plan,
         situation=situation,
-        ranked=rank(plan, situation.mean()),
+        ranked=rank(plan, conditions, energy.draw(conditions)),
         device=device,
         server=server,
-        notes=sources.notes(),
+        energy=energy,
+        notes=tuple(dict.fromkeys((*device.notes, *server.notes, *sources.notes, *energy.notes()))),
     )
+    _show(arguments, plan, report)
+    return 0
+
+
+def _show(arguments: argparse.Namespace, plan: PlanDocument, report: plan_report.PlanReport) -> None:
     if arguments.output is not None:
         write_document(arguments.output, plan)
     if arguments.json:
         plan_report.print_plan_json(report)
     else:
         plan_report.print_plan(report, rows=arguments.rows, written=arguments.output)
-    return 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+_Documents = dict[Whose, Measurement | Profile | None]
+
+
 class _Sources:
-    # Where heads and tails were measured: files where they were given, else this machine.
-    device: Measurement | None
-    server: Measurement | None
-    taken: Taken | None
-    slowdown: float
+    """Where heads and tails were measured or profiled: files where they were given, else this machine, now."""
 
-    def measurements(self) -> tuple[Measurement, Measurement]:
-        device, server = self.device, self.server
-        if self.taken is not None:
-            device, server = device or self.taken.measurement, server or self.taken.measurement
-        if device is None or server is None:
-            raise InputError("a side of the plan has no measurement; give --device and --server, or neither")
-        return slowed(device, self.slowdown), server
+    def __init__(
+        self, arguments: argparse.Namespace, documents: _Documents, subject: Subject, model: Model, runtime: OrtRuntime
+    ) -> None:
+        self.cuts = _ordered(model)
+        self.notes: list[str] = []
+        self._arguments = arguments
+        self._documents = documents
+        self._model = model
+        self._runtime = runtime
+        self._taken: Taken | None = None
+        if None in documents.values():
+            self._taken = _take(arguments, subject, model, runtime, self.cuts)
+            if not self._taken.anew:
+                self.notes.append(f"costs were kept from an earlier run in {self._taken.path}; --again measures anew")
+        self._store: PieceStore | None = None
+        if any(isinstance(document, Profile) for document in documents.values()):
+            self._store = self._optimised()
 
-    def describe(self, device_path: Path | None, server_path: Path | None) -> str:
+    def of(self, whose: Whose, *, slowdown: float = 1.0) -> Source:
+        """What is known of one side.
+
+        Raises:
+            InputError: its document cannot be used for this model.
+        """
+        document = self._documents[whose] or (self._taken and self._taken.measurement)
+        if isinstance(document, Profile) and self._store is not None:
+            return predicted_source(
+                self._store,
+                self.cuts,
+                document,
+                whose,
+                runtime=self._runtime,
+                strict=self._arguments.strict,
+                slowdown=slowdown,
+            )
+        if isinstance(document, Measurement):
+            return measured_source(self._model, self.cuts, document, whose, slowdown=slowdown)
+        raise InputError(f"the {whose} has neither a measurement nor a profile; give --device and --server, or neither")
+
+    def describe(self) -> str:
+        """Both, as a plan's document says it."""
         here = "measured on this machine"
-        return f"device: {device_path or here}; server: {server_path or here}"
+        return f"device: {self._arguments.device or here}; server: {self._arguments.server or here}"
 
-    def notes(self) -> tuple[str, ...]:
-        notes = [
-            f"other programs took {measurement.busy_share:.0%} of {measurement.environment.host} while it was "
-            "measured, so its times are too long; measure again when it is idle (--again)"
-            for measurement in self.measurements()
-            if measurement.busy_share > plan_report.DISTURBED_SHARE
-        ]
-        if self.taken is not None and not self.taken.anew:
-            notes.append(f"costs were kept from an earlier run in {self.taken.path}; --again measures anew")
-        return tuple(dict.fromkeys(notes))
+    def _optimised(self) -> PieceStore:
+        store = PieceStore(self._model, self._runtime)
+        with waiting("optimising for this machine", quiet=self._arguments.json):
+            store.want_candidates()
+            kept = store.promote()
+        if not kept:
+            self.notes.append(
+                "the runtime did not optimise the graph with the cuts in it, so predictions are of the plain graph and "
+                "too long"
+            )
+        return store
+
+
+def _metered(document: Measurement | Profile | None, threads: int | None) -> FittedPower | None:
+    return document.power(document.settle_threads(threads)) if isinstance(document, Profile) else None
 
 
 def _measure_only(arguments: argparse.Namespace) -> int:
@@ -187,9 +239,9 @@ def _measure_only(arguments: argparse.Namespace) -> int:
     if arguments.output is not None:
         write_document(arguments.output, measurement)
     if arguments.json:
-        plan_report.print_measurement_json(arguments.model, measurement)
+        measurement_report.print_measurement_json(arguments.model, measurement)
     else:
-        plan_report.print_measurement(arguments.model, measurement, written=arguments.output or taken.path)
+        measurement_report.print_measurement(arguments.model, measurement, written=arguments.output or taken.path)
     return 0
 
 
@@ -216,7 +268,3 @@ def _ordered(model: Model) -> tuple[Cut, ...]:
         return (not cut.offloaded, cut.macs if model.macs else cut.depth, cut.crossing not in candidates, cut.depth)
 
     return tuple(sorted(known_cuts(model), key=place))
-
-
-def _read(path: Path | None) -> Measurement | None:
-    return None if path is None else read_document(path, Measurement)

@@ -1,22 +1,20 @@
-"""What `partway plan` prints: a plan under given conditions, or a measurement, as tables or JSON.
+"""What `partway plan` prints: a plan under given conditions, as tables or JSON.
 
 Input: a ranked plan and all that it was made from. Output: text on stdout.
 """
 
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from partway.cli.conditions import Situation
+from partway.cli.plan_energy import EnergyAccount
+from partway.cli.plan_sources import Source
 from partway.graph import Cut, Model
-from partway.planning import PlanDocument, RankedCut
-from partway.planning.measured import describe_environment
-from partway.profiling import CutTiming, Measurement
+from partway.planning import EnergyParts, PlanDocument, RankedCut
 from partway.reporting import Column, name_set, print_json, print_lines, print_table
-from partway.units import format_duration, format_rate, format_size
-
-DISTURBED_SHARE = 0.1
-"""Share of a machine that others may take before its measurement is called disturbed."""
+from partway.units import format_duration, format_energy, format_rate, format_size
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,8 +28,9 @@ class PlanReport:
         plan: costs and frontier.
         situation: link and load.
         ranked: the plan under the situation's mean, fastest first.
-        device: where heads were measured.
-        server: where tails were measured.
+        device: where heads run.
+        server: where tails run.
+        energy: where joules come from.
         notes: what the reader should know of the costs.
     """
 
@@ -41,8 +40,9 @@ class PlanReport:
     plan: PlanDocument
     situation: Situation
     ranked: tuple[RankedCut, ...]
-    device: Measurement
-    server: Measurement
+    device: Source
+    server: Source
+    energy: EnergyAccount
     notes: tuple[str, ...]
 
     def name(self, row: int) -> str:
@@ -68,7 +68,12 @@ def print_plan(report: PlanReport, *, rows: int, written: Path | None) -> None:
         if not rows or place <= rows or ranked.index in extremes
     ]
     title = f"{len(shown)} of {len(report.ranked)} cuts (* best, + can be the best on another link, ~ interpolated)"
-    print_table(title, _CUT_COLUMNS, (_cut_row(report, place, ranked) for place, ranked in shown))
+    rows_shown = [_cut_row(report, place, ranked) for place, ranked in shown]
+    columns: tuple[Column, ...] = _CUT_COLUMNS
+    if any(ranked.energy is not None for ranked in report.ranked):
+        columns = (*columns, Column(title="energy"))
+        rows_shown = [(*row, _joules(ranked)) for row, (_, ranked) in zip(rows_shown, shown, strict=True)]
+    print_table(title, columns, rows_shown)
     if shares := report.situation.shares(report.plan.costs):
         print_table(
             "While the link varies",
@@ -97,64 +102,20 @@ def print_plan_json(report: PlanReport) -> None:
             },
             "device": report.plan.device,
             "server": report.plan.server,
-            "device_emulated_slowdown": report.device.environment.emulated_slowdown,
-            "server_emulated_slowdown": report.server.environment.emulated_slowdown,
-            "busy_share": max(report.device.busy_share, report.server.busy_share),
+            "device_how": report.device.how,
+            "server_how": report.server.how,
+            "device_emulated_slowdown": report.device.emulated_slowdown,
+            "server_emulated_slowdown": report.server.emulated_slowdown,
+            "device_unsampled": report.device.unsampled,
+            "server_unsampled": report.server.unsampled,
+            "busy_share": _busy_share(report),
+            "energy": report.energy.document(),
             "notes": report.notes,
             "best": _cut_document(report, report.ranked[0]),
             "cuts": [_cut_document(report, ranked) for ranked in report.ranked],
             "best_over_time": [
                 {"crossing": report.cuts[row].crossing, "share": share}
                 for row, share in report.situation.shares(report.plan.costs).items()
-            ],
-        }
-    )
-
-
-def print_measurement(path: str, measurement: Measurement, *, written: Path) -> None:
-    """Print what every measured cut takes on one machine.
-
-    Args:
-        path: the model as the user named it.
-        measurement: the times.
-        written: the file that they were written to.
-    """
-    columns = (
-        Column(title="cut", right=False, shrinks=True),
-        Column(title="head"),
-        Column(title="spread"),
-        Column(title="tail"),
-        Column(title="spread"),
-    )
-    print_table("Measured cuts, the shallowest first", columns, (_timing_row(timing) for timing in measurement.cuts))
-    lines = [("model", path), ("machine", describe_environment(measurement))]
-    if measurement.busy_share > DISTURBED_SHARE:
-        lines.append(
-            ("note", f"other programs took {measurement.busy_share:.0%} of the machine meanwhile; try --again")
-        )
-    print_lines((*lines, ("written", str(written))))
-
-
-def print_measurement_json(path: str, measurement: Measurement) -> None:
-    """Print a measurement as one JSON document."""
-    environment = measurement.environment
-    print_json(
-        {
-            "model": path,
-            "digest": measurement.model,
-            "binding": measurement.binding,
-            "host": environment.host,
-            "runtime": environment.runtime,
-            "threads": environment.threads,
-            "emulated_slowdown": environment.emulated_slowdown,
-            "busy_share": measurement.busy_share,
-            "cuts": [
-                {
-                    "crossing": timing.crossing,
-                    "head_s": timing.head.median_s if timing.head else 0.0,
-                    "tail_s": timing.tail.median_s if timing.tail else 0.0,
-                }
-                for timing in measurement.cuts
             ],
         }
     )
@@ -203,17 +164,46 @@ def _summary(report: PlanReport, written: Path | None) -> Iterator[tuple[str, st
         yield "load", f"queue {format_duration(conditions.queue_delay_s)}, server {conditions.slowdown:g}x slower"
     yield "device", report.plan.device
     yield "server", report.plan.server
+    yield "costs", _provenance(report)
     for note in report.notes:
         yield "note", note
     if written is not None:
         yield "written", str(written)
     others = [ranked for ranked in report.ranked[1:] if report.name(ranked.index).startswith("(")]
     compared = "; ".join(f"{report.name(r.index).strip('()')} {format_duration(r.latency_s)}" for r in others)
+    give_or_take = f" ± {format_duration(best.spread_s)}" if best.spread_s is not None else ""
     yield (
         "best",
-        f"{report.name(best.index).strip('()')} in {format_duration(best.latency_s)}"
+        f"{report.name(best.index).strip('()')} in {format_duration(best.latency_s)}{give_or_take}"
         + (f"; {compared}" if compared else ""),
     )
+    known = [ranked for ranked in report.ranked if _total_j(ranked.energy) is not None]
+    if len(known) > 1:
+        least = min(known, key=lambda ranked: _total_j(ranked.energy) or 0.0)
+        others = [ranked for ranked in known if ranked is not least and report.name(ranked.index).startswith("(")]
+        compared = "".join(f"; {report.name(r.index).strip('()')} {_joules(r)}" for r in others)
+        yield "least energy", f"{report.name(least.index).strip('()')} with {_joules(least)}{compared}"
+
+
+def _provenance(report: PlanReport) -> str:
+    counts = Counter(ranked.cost.how for ranked in report.ranked)
+    cuts = ", ".join(f"{counts[how]} {how}" for how in ("measured", "predicted", "interpolated") if counts[how])
+    return f"device {report.device.how}, server {report.server.how}; of the cuts {cuts}"
+
+
+def _busy_share(report: PlanReport) -> float | None:
+    return max(
+        (source.busy_share for source in (report.device, report.server) if source.busy_share is not None), default=None
+    )
+
+
+def _total_j(energy: EnergyParts | None) -> float | None:
+    return None if energy is None else energy.total_j
+
+
+def _joules(ranked: RankedCut) -> str:
+    total_j = _total_j(ranked.energy)
+    return "" if total_j is None else format_energy(total_j)
 
 
 def _cut_document(report: PlanReport, ranked: RankedCut) -> dict[str, object]:
@@ -229,15 +219,15 @@ def _cut_document(report: PlanReport, ranked: RankedCut) -> dict[str, object]:
         "downlink_s": parts.downlink_s,
         "wait_s": parts.wait_s,
         "latency_s": ranked.latency_s,
-        "energy_j": None,
+        "latency_spread_s": ranked.spread_s,
+        "energy_j": _total_j(ranked.energy),
+        "energy_parts": None if ranked.energy is None else _energy_document(ranked.energy),
+        "device_j_how": cost.device_j_how,
         "how": cost.how,
         "depth": report.cuts[ranked.index].depth,
         "on_frontier": ranked.on_frontier,
     }
 
 
-def _timing_row(timing: CutTiming) -> tuple[str, ...]:
-    cells = [name_set(timing.crossing, none="(device alone)")]
-    for piece in (timing.head, timing.tail):
-        cells += ["", ""] if piece is None else [format_duration(piece.median_s), f"{piece.spread:.0%}"]
-    return tuple(cells)
+def _energy_document(energy: EnergyParts) -> dict[str, float | None]:
+    return {field.name: getattr(energy, field.name) for field in fields(energy)}

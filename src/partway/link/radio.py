@@ -14,19 +14,17 @@ which turns watts into joules of cuts, and by the command line.
 """
 
 import math
-import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
 from partway.errors import InputError, LinkError
 from partway.link.state import check_rate
-from partway.units import parse_duration
+from partway.units import parse_duration, parse_power
 
 _KEYS = ("tx", "rx", "idle", "tail")
 _NEEDED = _KEYS[:3]
 _EXAMPLE = "tx=1.2W,rx=1.0W,idle=0.5W"
-_POWER = re.compile(r"([0-9]*\.?[0-9]+(?:[eE][+-]?[0-9]+)?)\s*(m?W)")
 
 # One mW per Mbit/s, in joules per byte.
 _J_PER_BYTE = 1e-3 / (1e6 / 8)
@@ -186,8 +184,10 @@ def parse_radio(text: str) -> Radio:
     if "=" not in text:
         raise LinkError(f"{text!r} is no radio; write one of {', '.join(sorted(NAMED_RADIOS))}, or {_EXAMPLE!r}")
     values = _split(text)
-    tx_w, rx_w, idle_w = (_parse_power(key, values[key]) for key in _NEEDED)
-    tail = (RadioStage(duration_s=_parse_tail(values["tail"]), power_w=idle_w),) if "tail" in values else ()
+    tx_w, rx_w, idle_w = (_parse_value(key, values[key], parse_power) for key in _NEEDED)
+    tail: tuple[RadioStage, ...] = ()
+    if "tail" in values:
+        tail = (RadioStage(duration_s=_parse_value("tail", values["tail"], parse_duration), power_w=idle_w),)
     return Radio(
         tx_j_per_byte=0.0,
         tx_base_w=tx_w,
@@ -227,15 +227,8 @@ def _known() -> str:
     return ", ".join(f"{key}=" for key in _KEYS)
 
 
-def _parse_power(key: str, text: str) -> float:
-    match = _POWER.fullmatch(text)
-    if match is None:
-        raise LinkError(f"{key}={text}: {text!r} is not a power; write a number and one of W, mW")
-    return float(match[1]) * (1e-3 if match[2] == "mW" else 1.0)
-
-
-def _parse_tail(text: str) -> float:
+def _parse_value(key: str, text: str, parse: Callable[[str], float]) -> float:
     try:
-        return parse_duration(text)
+        return parse(text)
     except InputError as error:
-        raise LinkError(f"tail={text}: {error}") from error
+        raise LinkError(f"{key}={text}: {error}") from error

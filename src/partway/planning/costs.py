@@ -17,6 +17,7 @@ import numpy.typing as npt
 from partway.errors import InputError
 
 FloatArray = npt.NDArray[np.float64]
+How = Literal["measured", "interpolated", "predicted"]
 
 
 class CutCost(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -31,11 +32,16 @@ class CutCost(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         server_s: seconds of tail compute on an idle server, decoding included, >= 0.
         down_bytes: bytes of the result that comes back, >= 0.
         offloaded: False only for the device-only cut, which then has no bytes and no server seconds.
-        device_j: joules of the head, or None where nothing metered them.
-        how: where the seconds come from.
+        device_j: joules of the head, or None where nothing is known of them.
+        device_j_how: whether a meter tells so, directly or through a predictor, or a constant's watts; None like
+            `device_j`.
+        how: where the seconds come from; what was done for either piece, whichever is furthest from measuring.
+        device_spread: standard deviation of the logarithm of true over stated `device_s`; None where unknown.
+        server_spread: the same of `server_s`.
 
     Raises:
-        InputError: a number is negative or not finite, or a device-only cut has bytes or server seconds.
+        InputError: a number is negative or not finite, a device-only cut has bytes or server seconds, or joules do
+            not say where they come from.
     """
 
     crossing: tuple[str, ...]
@@ -45,11 +51,14 @@ class CutCost(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     down_bytes: int
     offloaded: bool
     device_j: float | None = None
-    how: Literal["measured", "interpolated", "predicted"] = "measured"
+    device_j_how: Literal["metered", "constant"] | None = None
+    how: How = "measured"
+    device_spread: float | None = None
+    server_spread: float | None = None
 
     def __post_init__(self) -> None:
         """Refuse numbers that no cut can have."""
-        for name in ("device_s", "up_bytes", "server_s", "down_bytes", "device_j"):
+        for name in ("device_s", "up_bytes", "server_s", "down_bytes", "device_j", "device_spread", "server_spread"):
             value: float | None = getattr(self, name)
             if value is not None and not 0 <= value < math.inf:
                 raise InputError(f"{name} of {describe_cut(self)} is {value}; it must be finite and not negative")
@@ -57,6 +66,11 @@ class CutCost(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
             raise InputError(
                 f"a device-only cost has {self.up_bytes} bytes up, {self.server_s} s on the server and "
                 f"{self.down_bytes} bytes down; all three must be 0, or 'offloaded' true"
+            )
+        if (self.device_j is None) != (self.device_j_how is None):
+            raise InputError(
+                f"device_j of {describe_cut(self)} is {self.device_j} and device_j_how {self.device_j_how}; "
+                "joules must say where they come from, and only they"
             )
 
 
@@ -199,3 +213,17 @@ def parts(cost: CutCost, conditions: Conditions) -> Parts:
         downlink_s=cost.down_bytes / conditions.downlink_bytes_per_s,
         wait_s=conditions.rtt_s + conditions.queue_delay_s if cost.offloaded else 0.0,
     )
+
+
+def spread_s(cost: CutCost, conditions: Conditions) -> float | None:
+    """By how many seconds a cut's latency may be off, one standard deviation; None where nothing tells.
+
+    Device and server are taken to err each for itself. The link is taken as it is said to be, and a piece of unknown
+    spread as exact.
+    """
+    pieces = (
+        (conditions.device_factor * cost.device_s, cost.device_spread),
+        (conditions.slowdown * cost.server_s, cost.server_spread),
+    )
+    deviations_s = [seconds * spread for seconds, spread in pieces if spread is not None]
+    return math.hypot(*deviations_s) if deviations_s else None

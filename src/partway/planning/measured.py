@@ -12,7 +12,8 @@ import msgspec
 from partway.errors import InputError
 from partway.graph import Cut, Model
 from partway.planning.costs import CutCost
-from partway.planning.interpolation import PieceTimes, interpolate_costs
+from partway.planning.interpolation import interpolate_costs
+from partway.planning.sides import PieceCost, Side, costs_of_sides
 from partway.profiling import CutTiming, Measurement, Timing
 
 
@@ -31,19 +32,42 @@ def costs_of_cuts(
     Raises:
         InputError: a measurement is of another model or binding, or of none of these cuts.
     """
-    heads = _times(model, cuts, device, "device")
-    tails = _times(model, cuts, server, "server")
-    return tuple(
-        CutCost(
-            crossing=cut.crossing,
-            device_s=head.device_s,
-            up_bytes=cut.up_bytes,
-            server_s=tail.server_s if cut.offloaded else 0.0,
-            down_bytes=cut.down_bytes if cut.offloaded else 0,
-            offloaded=cut.offloaded,
-            how="measured" if _is_measured(cut, head, tail) else "interpolated",
+    return costs_of_sides(
+        cuts,
+        device=measured_side(model, cuts, device, "device"),
+        server=measured_side(model, cuts, server, "server"),
+    )
+
+
+def measured_side(model: Model, cuts: Sequence[Cut], measurement: Measurement, whose: str) -> Side:
+    """What the pieces of every cut take on the machine that was measured.
+
+    Args:
+        model: the canonical graph.
+        cuts: its cuts; those that were not measured are interpolated.
+        measurement: of that machine.
+        whose: what to call it in errors: device or server.
+
+    Raises:
+        InputError: the measurement is of another model or binding, or of none of these cuts.
+    """
+    _check_model(model, measurement, whose)
+    index = {cut.crossing: row for row, cut in enumerate(cuts)}
+    measured = {
+        index[timing.crossing]: (_seconds(timing.head), _seconds(timing.tail))
+        for timing in measurement.cuts
+        if timing.crossing in index
+    }
+    if not measured:
+        raise InputError(
+            f"the {whose}'s measurement has none of the cuts that this release finds; "
+            "measure anew with `partway plan --measure-only`"
         )
-        for cut, head, tail in zip(cuts, heads, tails, strict=True)
+    depths = [float(cut.macs if model.macs else cut.depth) for cut in cuts]
+    times = interpolate_costs(depths, measured)
+    return Side(
+        heads=tuple(PieceCost(seconds=time.device_s, how=time.how) for time in times),
+        tails=tuple(PieceCost(seconds=time.server_s, how=time.how) for time in times),
     )
 
 
@@ -76,34 +100,17 @@ def slowed(measurement: Measurement, factor: float) -> Measurement:
 def describe_environment(measurement: Measurement) -> str:
     """Where it was measured, in words; says so where the machine is emulated."""
     found = measurement.environment
-    threads = f"{found.threads} threads" if found.threads else "all threads"
+    threads = f"{found.threads} thread{'' if found.threads == 1 else 's'}" if found.threads else "all threads"
     emulated = f", EMULATED {found.emulated_slowdown:g}x slower" if found.emulated_slowdown != 1.0 else ""
     return f"{found.host} ({found.processor}, {found.cores} cores, {threads}, {found.runtime}){emulated}"
 
 
-def _times(model: Model, cuts: Sequence[Cut], measurement: Measurement, whose: str) -> tuple[PieceTimes, ...]:
+def _check_model(model: Model, measurement: Measurement, whose: str) -> None:
     if (measurement.model, measurement.binding) != (model.source_digest, model.binding.encode()):
         raise InputError(
             f"the {whose}'s measurement is of the model {measurement.model} bound to {measurement.binding}; this one "
             f"is {model.source_digest} bound to {model.binding.encode()}: measure it with `partway plan --measure-only`"
         )
-    index = {cut.crossing: row for row, cut in enumerate(cuts)}
-    measured = {
-        index[timing.crossing]: (_seconds(timing.head), _seconds(timing.tail))
-        for timing in measurement.cuts
-        if timing.crossing in index
-    }
-    if not measured:
-        raise InputError(
-            f"the {whose}'s measurement has none of the cuts that this release finds; "
-            "measure anew with `partway plan --measure-only`"
-        )
-    depths = [float(cut.macs if model.macs else cut.depth) for cut in cuts]
-    return interpolate_costs(depths, measured)
-
-
-def _is_measured(cut: Cut, head: PieceTimes, tail: PieceTimes) -> bool:
-    return head.how == "measured" and (tail.how == "measured" or not cut.offloaded)
 
 
 def _seconds(timing: Timing | None) -> float:

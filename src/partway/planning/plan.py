@@ -10,7 +10,8 @@ from typing import ClassVar, Literal
 
 from partway.documents import Document
 from partway.errors import InputError
-from partway.planning.costs import Conditions, CostTable, CutCost, Parts, latency_s, parts
+from partway.planning.costs import Conditions, CostTable, CutCost, Parts, latency_s, parts, spread_s
+from partway.planning.energy import EnergyParts, PowerDraw, energy_parts
 from partway.planning.frontier import Region, frontier
 
 
@@ -26,13 +27,14 @@ class PlanDocument(Document, frozen=True, kw_only=True):
         costs: every cut considered, from server-only to device-only.
         frontier: rows of `costs` that can be best, ascending.
         created_from: what the costs were taken from, in words or as a document's path.
+        device_energy: where the joules of heads come from, in words; None where there are none.
 
     Raises:
         InputError: no costs, or a frontier that is empty, unordered or names rows that are not there.
     """
 
     kind: ClassVar[str] = "partway.plan"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     model: str
     binding: str
@@ -42,6 +44,7 @@ class PlanDocument(Document, frozen=True, kw_only=True):
     costs: tuple[CutCost, ...]
     frontier: tuple[int, ...]
     created_from: str
+    device_energy: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse a frontier that does not fit the costs."""
@@ -65,6 +68,7 @@ def make_plan(
     device: str,
     server: str,
     created_from: str,
+    device_energy: str | None = None,
     region: Region | None = None,
     tolerance: float = 0.001,
 ) -> PlanDocument:
@@ -77,6 +81,7 @@ def make_plan(
         device: the device, in words.
         server: the server, in words.
         created_from: what the costs were taken from.
+        device_energy: where the joules of heads come from, if there are any.
         region: conditions that the frontier must hold for; `Region()` if None.
         tolerance: of the frontier, as a share.
 
@@ -91,6 +96,7 @@ def make_plan(
         costs=tuple(costs),
         frontier=frontier(costs, region, tolerance),
         created_from=created_from,
+        device_energy=device_energy,
     )
 
 
@@ -103,6 +109,8 @@ class RankedCut:
         cost: its numbers.
         parts: its seconds, part by part.
         latency_s: their sum.
+        spread_s: by how much it may be off, one standard deviation; None where nothing tells.
+        energy: its joules on the device, part by part; None where they are not known.
         on_frontier: whether decisions consider it.
     """
 
@@ -110,11 +118,19 @@ class RankedCut:
     cost: CutCost
     parts: Parts
     latency_s: float
+    spread_s: float | None
+    energy: EnergyParts | None
     on_frontier: bool
 
 
-def rank(plan: PlanDocument, conditions: Conditions) -> tuple[RankedCut, ...]:
-    """Every cut of the plan, fastest first; of equally fast ones the plan's order."""
+def rank(plan: PlanDocument, conditions: Conditions, draw: PowerDraw | None = None) -> tuple[RankedCut, ...]:
+    """Every cut of the plan, fastest first; of equally fast ones the plan's order.
+
+    Args:
+        plan: the costs.
+        conditions: link and load.
+        draw: what the device draws while it does not compute; without it only the device alone has joules.
+    """
     seconds = latency_s(CostTable.of(plan.costs), conditions)
     kept = frozenset(plan.frontier)
     return tuple(
@@ -123,7 +139,18 @@ def rank(plan: PlanDocument, conditions: Conditions) -> tuple[RankedCut, ...]:
             cost=plan.costs[row],
             parts=parts(plan.costs[row], conditions),
             latency_s=float(seconds[row]),
+            spread_s=spread_s(plan.costs[row], conditions),
+            energy=_energy(plan.costs[row], conditions, draw),
             on_frontier=row in kept,
         )
         for row in seconds.argsort(kind="stable").tolist()
     )
+
+
+def _energy(cost: CutCost, conditions: Conditions, draw: PowerDraw | None) -> EnergyParts | None:
+    if cost.device_j is None or (draw is None and cost.offloaded):
+        return None
+    return energy_parts(cost, conditions, draw or _NO_DRAW)
+
+
+_NO_DRAW = PowerDraw(tx_w=0.0, rx_w=0.0, idle_w=0.0)

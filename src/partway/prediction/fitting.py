@@ -40,7 +40,8 @@ _UNKNOWN_RATE_S = 1e-9
 _SWEPT = Setting(far=1.0, cold=1.0)
 _SHARED_LEVEL = 3  # this level and those above serve several cores
 _MIDDLING_NEAR_BYTES, _MIDDLING_CACHE_BYTES = 1 << 19, 8 << 20
-_REACH, _LEAST_REACH = 4.0, 0.1  # median deviations, and a logarithm
+_FASTER, _SLOWER = 4.0, 1.5  # median deviations that a sample may be faster or slower than the bulk
+_LEAST_FASTER, _LEAST_SLOWER = 0.1, 0.03  # the same as logarithms, where nearly all agree
 _TYPICAL = (0.1, 0.3, 0.5, 0.7, 0.9)  # quantiles of seconds
 _ROUGH = 0.5  # nobody should trust a roofline more than this
 _UNKNOWN = Roofline(mac_s=_UNKNOWN_RATE_S, element_s=_UNKNOWN_RATE_S, byte_s=_UNKNOWN_RATE_S, spread=_ROUGH)
@@ -202,10 +203,11 @@ def _fit(points: _Points, blank: Predictor, form: Form) -> VariantFit:
 
 
 def _usual(logs: FloatArray) -> tuple[float, float]:
-    # What lies far beyond the bulk is a disturbance: pulled in, it says a little, and bends nothing.
+    # What lies far beyond the bulk is pulled in: it says a little, and bends nothing. Above the bulk most of it is
+    # disturbance, which only slows; below it is not.
     middle = float(np.median(logs))
-    reach = max(_LEAST_REACH, _REACH * float(np.median(np.abs(logs - middle))))
-    return middle - reach, middle + reach
+    deviation = float(np.median(np.abs(logs - middle)))
+    return middle - max(_LEAST_FASTER, _FASTER * deviation), middle + max(_LEAST_SLOWER, _SLOWER * deviation)
 
 
 def _typical(points: _Points) -> tuple[TypicalKernel, ...]:

@@ -22,7 +22,7 @@ _MOST_SAMPLES = 400
 _MOST_FOR_SHAPE = 160  # samples that choose reach, size and noise: they need few, and try many
 _LENGTHS = (0.5, 1.0, 2.0, 4.0)
 _AMPLITUDES = (0.1, 0.2, 0.4)
-_NOISES = (0.01, 0.03, 0.08, 0.2)
+_NOISES = (0.1, 0.2, 0.3)  # less would be believed of samples taken minutes apart, and bends to each of them
 _LEAST_SPREAD = 0.3  # of a logarithm: sizes that hardly differ among samples are not stretched
 
 
