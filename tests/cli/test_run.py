@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from tests.cli.conftest import Command
 from tests.cli.test_main import complaint
+from tests.model_profiles import profile_of, stored
 from tests.models import chain_model, dynamic_model, multi_io_model, optional_input_model, run_whole, typed_models
 
 from partway.serving import run_server
@@ -76,6 +77,17 @@ def test_an_emulated_device_is_labelled(partway: Command, tmp_path: Path) -> Non
     words = ("run", chain_model(tmp_path), "--device-slowdown", "3")
     assert "device EMULATED 3x slower" in partway(*words).text
     assert partway(*words, "--json").document["emulated_slowdown"] == 3
+
+
+def test_a_profile_of_the_device_is_used_or_refused_in_one_line(partway: Command, tmp_path: Path) -> None:
+    folder = tmp_path / "models"
+    folder.mkdir()
+    path = chain_model(folder)
+    profile = stored(profile_of(path, threads=1), tmp_path)
+    with run_server(folder) as server:
+        words = ("run", path, "--server", server.url, "--wait", "--threads", "1", "--profile", profile)
+        assert partway(*words, "--json").status == 0
+    assert "only with 1" in complaint(partway, "run", path, "--threads", "2", "--profile", profile)
 
 
 def test_a_server_answers_what_the_device_sends(partway: Command, tmp_path: Path) -> None:

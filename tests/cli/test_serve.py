@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from tests.cli.conftest import Command
 from tests.cli.test_main import complaint
+from tests.model_profiles import profile_of, stored
 from tests.models import chain_model
 
 from partway.serving import run_server
@@ -40,6 +41,12 @@ def test_an_address_that_others_reach_must_be_asked_for(partway: Command, tmp_pa
 
 def test_a_missing_repository_is_one_line(partway: Command, tmp_path: Path) -> None:
     assert "there is no folder" in complaint(partway, "serve", tmp_path / "none")
+
+
+def test_a_profile_that_cannot_be_used_is_one_line(partway: Command, tmp_path: Path) -> None:
+    path = stored(profile_of(threads=1), tmp_path)
+    assert "no samples with 2 threads" in complaint(partway, "serve", tmp_path, "--threads", "2", "--profile", path)
+    assert "cannot read" in complaint(partway, "serve", tmp_path, "--profile", tmp_path / "none.json")
 
 
 def test_wrong_options_are_one_line(partway: Command, tmp_path: Path) -> None:

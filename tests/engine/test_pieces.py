@@ -43,12 +43,20 @@ class CountingRuntime(OrtRuntime):
         self.gate.set()
         self.fail = False
 
-    def load(self, graph: onnx.ModelProto, directory: Path, *, level: Level, prepack: bool) -> OrtSession:
+    def load(
+        self,
+        graph: onnx.ModelProto,
+        directory: Path,
+        *,
+        level: Level,
+        prepack: bool,
+        profile: Path | None = None,
+    ) -> OrtSession:
         self.gate.wait(timeout=30)
         self.loaded.append(level)
         if self.fail:
             raise EngineError("out of luck")
-        return super().load(graph, directory, level=level, prepack=prepack)
+        return super().load(graph, directory, level=level, prepack=prepack, profile=profile)
 
     def optimise(self, graph: onnx.ModelProto, directory: Path, target: Path, weights_name: str) -> None:
         self.gate.wait(timeout=30)

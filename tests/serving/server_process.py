@@ -28,8 +28,16 @@ class _AskingSession(OrtSession):
 
 
 class _AskingRuntime(OrtRuntime):
-    def load(self, graph: onnx.ModelProto, directory: Path, *, level: Level, prepack: bool) -> OrtSession:
-        session = super().load(graph, directory, level=level, prepack=prepack)
+    def load(
+        self,
+        graph: onnx.ModelProto,
+        directory: Path,
+        *,
+        level: Level,
+        prepack: bool,
+        profile: Path | None = None,
+    ) -> OrtSession:
+        session = super().load(graph, directory, level=level, prepack=prepack, profile=profile)
         return session if level is Level.AS_IS else _AskingSession(session)
 
 

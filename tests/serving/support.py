@@ -79,8 +79,16 @@ class GatedRuntime(OrtRuntime):
         self.failure: Exception | None = None
         self.runs = 0
 
-    def load(self, graph: onnx.ModelProto, directory: Path, *, level: Level, prepack: bool) -> OrtSession:
-        session = super().load(graph, directory, level=level, prepack=prepack)
+    def load(
+        self,
+        graph: onnx.ModelProto,
+        directory: Path,
+        *,
+        level: Level,
+        prepack: bool,
+        profile: Path | None = None,
+    ) -> OrtSession:
+        session = super().load(graph, directory, level=level, prepack=prepack, profile=profile)
         # Canonicalisation uses sessions too, as they are.
         return session if level is Level.AS_IS else GatedSession(session, self)
 
@@ -93,8 +101,16 @@ class CountingRuntime(OrtRuntime):
         self.made: Counter[tuple[tuple[str, ...], tuple[str, ...]]] = Counter()
         self.simplified = 0
 
-    def load(self, graph: onnx.ModelProto, directory: Path, *, level: Level, prepack: bool) -> OrtSession:
-        session = super().load(graph, directory, level=level, prepack=prepack)
+    def load(
+        self,
+        graph: onnx.ModelProto,
+        directory: Path,
+        *,
+        level: Level,
+        prepack: bool,
+        profile: Path | None = None,
+    ) -> OrtSession:
+        session = super().load(graph, directory, level=level, prepack=prepack, profile=profile)
         self.made[session.inputs, session.outputs] += 1
         return session
 

@@ -76,6 +76,12 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument("--server", metavar="URL", help="grpc://host:port of a `partway serve` (default: our own)")
     parser.add_argument("--model-name", metavar="NAME", help="the model's name on the server (default: the file's)")
     parser.add_argument(
+        "--profile",
+        type=Path,
+        metavar="FILE",
+        help="what `partway profile` says of this device: costs are then predicted, and few are timed",
+    )
+    parser.add_argument(
         "--device-slowdown", type=factor, default=1.0, metavar="N", help="emulate a device so many times slower"
     )
     parser.add_argument(
@@ -161,6 +167,7 @@ def _contest(arguments: argparse.Namespace, subject: Subject, feeds: Feeds, aren
             threads=arguments.threads,
             timeout_s=arguments.timeout,
             device_slowdown=arguments.device_slowdown,
+            profile=arguments.profile,
         )
 
     judge = Judge(Path(arguments.model), values=subject.values, threads=arguments.threads)

@@ -44,10 +44,10 @@ two machines that the model never ran on, known by `partway profile`:
           --device-power raspberry-pi-4
 
 A link is 3g, lte or wifi; up=RATE,down=RATE,rtt=TIME; or a CSV trace with the
-columns t_s and mbps. Measured costs are kept and used again. Cuts that were not
-measured are interpolated from their neighbours by multiply-accumulates, cuts that
-cannot be predicted by predicted seconds. Either file may be a measurement or a
-profile; with two profiles nothing is run.
+columns t_s and mbps. Measured costs are kept and used again. Cuts that were
+neither measured nor predicted lie between their neighbours, by work or by
+predicted seconds. Either file may be a measurement or a profile; with two
+profiles nothing is run.
 """
 
 

@@ -57,6 +57,12 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="finish alone when the server takes longer (default 10s)",
     )
     parser.add_argument(
+        "--profile",
+        type=Path,
+        metavar="FILE",
+        help="what `partway profile` says of this device: costs are then predicted, and few are timed",
+    )
+    parser.add_argument(
         "--device-slowdown", type=factor, default=1.0, metavar="N", help="emulate a device so many times slower"
     )
     add_json(parser)
@@ -84,6 +90,7 @@ def run(arguments: argparse.Namespace) -> int:
         threads=arguments.threads,
         timeout_s=arguments.timeout,
         device_slowdown=arguments.device_slowdown,
+        profile=arguments.profile,
     ) as session:
         ready = True
         if arguments.wait:

@@ -7,6 +7,7 @@ import argparse
 import asyncio
 import ipaddress
 import logging
+from pathlib import Path
 
 from partway.cli.options import add_threads, as_argument, count
 from partway.engine import OrtRuntime
@@ -64,6 +65,12 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="how long to finish what was accepted once told to stop (default 10s)",
     )
     add_threads(parser)
+    parser.add_argument(
+        "--profile",
+        type=Path,
+        metavar="FILE",
+        help="what `partway profile` says of this machine: costs are then known before anything ran",
+    )
     parser.set_defaults(run=run, log_level=logging.WARNING)
 
 
@@ -71,7 +78,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Serve until told to stop; 0.
 
     Raises:
-        InputError: there is no such folder, or the address cannot be listened on.
+        InputError: there is no such folder, the address cannot be listened on, or the profile cannot be used.
     """
     if not arguments.insecure and not _is_private(arguments.host):
         raise InputError(
@@ -86,6 +93,7 @@ def run(arguments: argparse.Namespace) -> int:
             runtime=OrtRuntime(threads=arguments.threads),
             queue_capacity=arguments.queue,
             message_bytes=arguments.max_message,
+            profile=arguments.profile,
         ),
     )
 

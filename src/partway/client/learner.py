@@ -3,7 +3,8 @@
     open the source (identity) > per binding: canonical graph, optimised pieces, time the whole > ask the server
     what its tails take > time the heads, one at a time, while no request runs > ask again every second
 
-Input: feeds, as examples of what is asked. Output: `BoundModel`s with costs. A request never waits for it.
+With a profile of this device heads are predicted as soon as the whole was timed, and few are timed. Input: feeds, as
+examples of what is asked. Output: `BoundModel`s with costs. A request never waits for it.
 """
 
 import logging
@@ -20,6 +21,7 @@ import numpy as np
 
 from partway.client.bound import BoundModel
 from partway.client.observer import Observer
+from partway.client.predicted import HeadForecast
 from partway.client.remote import Remote
 from partway.client.worker import Worker
 from partway.engine import Clock, OrtRuntime, PieceStore, Session
@@ -83,6 +85,11 @@ class Traffic:
         with self._changed:
             return self._changed.wait_for(lambda: self._running == 0, timeout_s)
 
+    @property
+    def alone(self) -> bool:
+        """Whether at most one request runs."""
+        return self._running <= 1
+
 
 class Learner:
     """Prepares bindings and learns their costs in the background.
@@ -98,6 +105,7 @@ class Learner:
         emulate: wraps sessions, to emulate a slower device.
         traffic: says when the device is idle.
         on_bound: told of the source once its first binding is ready.
+        forecast: predicts the heads of a model, where there is a profile of this device.
         clock: seconds, monotonic.
     """
 
@@ -114,6 +122,7 @@ class Learner:
         emulate: Callable[[Session], Session],
         traffic: Traffic,
         on_bound: Callable[[Source], None],
+        forecast: Callable[[PieceStore], HeadForecast] | None = None,
         clock: Clock = time.monotonic,
     ) -> None:
         self._path = path
@@ -126,6 +135,7 @@ class Learner:
         self._emulate = emulate
         self._traffic = traffic
         self._on_bound = on_bound
+        self._forecast = forecast
         self._clock = clock
         self._lock = threading.Lock()
         self._bound: OrderedDict[Key, BoundModel | None] = OrderedDict()
@@ -248,7 +258,8 @@ class Learner:
         session = self._emulate(store.session(whole(model)))
         self._traffic.wait_idle(_IDLE_WAIT_S)
         timing = time_session(session, feeds, effort=_QUICK)
-        bound = BoundModel(model, store, emulate=self._emulate, whole_s=timing.median_s)
+        forecast = None if self._forecast is None else self._forecast(store)
+        bound = BoundModel(model, store, emulate=self._emulate, whole_s=timing.median_s, forecast=forecast)
         self._on_bound(source)
         logger.info("binding_ready digest=%s whole_s=%.4f cuts=%d", source.digest, timing.median_s, len(bound.cuts))
         return bound

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from partway.client.bound import BoundModel
+from partway.client.learner import Traffic
 from partway.client.observer import Observer
 from partway.client.remote import Exchange
 from partway.client.result import Result
@@ -27,6 +28,7 @@ class Request:
         feeds: the model's inputs.
         observer: learns what the device's part took.
         slowdown: of an emulated device, else 1.
+        traffic: the requests that run beside it.
         known: tensors at hand: feeds, what the head made, what came back.
         started_s: when the call began.
         reason: why it runs where it runs.
@@ -36,6 +38,7 @@ class Request:
     names: tuple[str, ...]
     feeds: Mapping[str, np.ndarray]
     observer: Observer
+    traffic: Traffic
     slowdown: float
     known: dict[str, np.ndarray] = field(default_factory=dict)
     started_s: float = field(default_factory=time.perf_counter)
@@ -70,6 +73,8 @@ class Request:
         piece = bound.device_only.head
         if piece is not None:
             self.known |= bound.run(piece, self.feeds, self.names)
+            if not frozenset(piece.outputs).difference(self.names):
+                bound.observe_head(bound.device_only, self.elapsed_s(), alone=self.traffic.alone)
         self.observer.saw_head(expected_s=cost.device_s, took_s=self.elapsed_s())
         return self.result(None)
 
@@ -86,7 +91,9 @@ class Request:
             kept = tuple(name for name in cut.head.outputs if name in self.names or name in cut.crossing)
             if kept:  # else the head makes nothing but outputs that nobody asked for
                 self.known |= bound.run(cut.head, self.feeds, kept)
-            self.observer.saw_head(expected_s=cost.device_s, took_s=self.elapsed_s())
+                self.observer.saw_head(expected_s=cost.device_s, took_s=self.elapsed_s())
+            if kept == cut.head.outputs:
+                bound.observe_head(cut, self.elapsed_s(), alone=self.traffic.alone)
 
     def result(
         self,

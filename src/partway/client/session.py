@@ -20,6 +20,7 @@ import numpy as np
 from partway.client.bound import BoundModel, Choices
 from partway.client.learner import Learner, Traffic, file_stamp
 from partway.client.observer import Observer
+from partway.client.predicted import HeadForecast
 from partway.client.remote import Remote
 from partway.client.request import Request
 from partway.client.result import Result
@@ -29,6 +30,8 @@ from partway.errors import BindingError, InputError, ModelError, ServerError, Wi
 from partway.graph import Cache, Source, match_value
 from partway.link import NAMED_LINKS, Link, LinkEstimate
 from partway.planning import Conditions, CostTable, Decision, decide
+from partway.prediction.foresight import Foresight
+from partway.prediction.profile import Profile
 
 logger = logging.getLogger(__name__)
 
@@ -52,10 +55,11 @@ class InferenceSession:
         device_slowdown: emulates a device so many times slower; answers are the same, times are labelled.
         cache: where canonical graphs lie; by default the one of `PARTWAY_CACHE`.
         transport: carries the requests instead of a connection to `server`.
+        profile: of this device, or its path: costs are then predicted, and few are timed.
 
     Raises:
         ModelError: the file cannot be loaded.
-        InputError: no such provider, a bad address or a bad number.
+        InputError: no such provider, a bad address or a bad number, or a profile that does not fit the others.
     """
 
     def __init__(
@@ -72,6 +76,7 @@ class InferenceSession:
         device_slowdown: float = 1.0,
         cache: Cache | None = None,
         transport: Transport | None = None,
+        profile: Profile | str | Path | None = None,
     ) -> None:
         if not timeout_s > 0.0:
             raise InputError(f"timeout_s is {timeout_s}; it must be above 0, for instance 10")
@@ -81,6 +86,7 @@ class InferenceSession:
             transport = connect(server, clock=time.perf_counter)
         self._path = Path(path_or_model)
         self._runtime = OrtRuntime(threads=threads, providers=providers)
+        foresight = None if profile is None else Foresight.of(profile, self._runtime)
         self._slowdown = device_slowdown
         self._lock = threading.Lock()
         self._stamp = file_stamp(self._path)
@@ -113,6 +119,7 @@ class InferenceSession:
                 emulate=self._emulate,
                 traffic=self._traffic,
                 on_bound=self._release_whole,
+                forecast=None if foresight is None else HeadForecast.maker(foresight, slowdown=device_slowdown),
             )
 
     def get_inputs(self) -> list[NodeArg]:
@@ -157,7 +164,9 @@ class InferenceSession:
         names = self._output_names(output_names)
         feeds = self._read_feeds(input_feed)
         with self._traffic.request():
-            request = Request(names=names, feeds=feeds, observer=self._observer, slowdown=self._slowdown)
+            request = Request(
+                names=names, feeds=feeds, observer=self._observer, traffic=self._traffic, slowdown=self._slowdown
+            )
             bound = self._learner.bound(feeds) if self._learner is not None else None
             if bound is None or self._remote is None or self._learner is None:
                 why = "no server was given" if self._learner is None else self._learner.why_not(feeds)

@@ -2,10 +2,11 @@
 
     predict -> x correction of the model (from the profile, stays) -> x correction seen lately (slow, bounded, fades)
 
-Every run that is observed moves the second correction, by a factor of four at most. One that is far off, beyond three
-standard deviations, moves it the less the further off it is: rather a mistake than news, unless others say the same.
-Within five minutes without news half of the correction is gone: what is left in the end is the profile. Where a piece
-itself was timed, `blend` weighs that against the prediction, and `ratios` passes on what is left to its neighbours.
+Every run that is observed moves the second correction, which stays within a factor of four. One that is far off, beyond
+three standard deviations, moves it the less the further off it is: rather a mistake than news, unless others say the
+same. All the while it fades, by half in five minutes: without news, what is left in the end is the profile. Where a
+piece itself was timed, `blend` weighs that against the prediction, and `ratios` passes on what is left to its
+neighbours.
 
 Input: pieces, and the seconds of those that ran. Output: what any piece is expected to take, and how sure that is.
 Called by client (heads) and server (tails); safe to call from several threads.
@@ -30,7 +31,7 @@ logger = logging.getLogger(__name__)
 
 Predict = Callable[[Sequence[Piece]], Sequence[Estimate]]
 
-_HALF_S = 300.0  # after so long without news half of what was learnt is given up
+_HALF_S = 300.0  # so long a busy moment is remembered; runs that come more often outweigh it
 _FADE_EVERY_S = 1.0
 _RUN_NOISE = 0.1  # of the logarithm of one run: five times a careful timing's
 _RUN_WEIGHT = 0.04

@@ -22,6 +22,7 @@ _TIMER_S = 1.5e-6  # errors below this are the profiler's, not the formula's
 _ROUNDS = 6
 _OUTLIER = 0.15  # of the logarithm; beyond it a sample pulls in proportion to its distance only
 _RIDGE = 1e-4
+_USUAL = 0.98  # share of kernels whose work in a second is not odd
 
 
 class Physical(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,7 +66,7 @@ def fit_physical(rows: Sequence[Mapping[str, float]], seconds: FloatArray) -> Ph
     scaled /= largest
     targets = seconds * relative
     ridge = _RIDGE * np.eye(len(names))
-    weights = np.ones(len(seconds))
+    weights = _first_weights(scaled)
     costs = np.zeros(len(names))
     for _ in range(_ROUNDS):
         stacked = np.vstack((scaled * weights[:, None], ridge))
@@ -73,6 +74,14 @@ def fit_physical(rows: Sequence[Mapping[str, float]], seconds: FloatArray) -> Ph
         weights = _log_weights(np.maximum(scaled @ costs / targets, 1e-3))
     fitted = dict(zip(names, (costs / largest).tolist(), strict=True))
     return Physical(costs_s={name: cost for name, cost in fitted.items() if cost > 0.0})
+
+
+def _first_weights(scaled: FloatArray) -> FloatArray:
+    # One kernel timed a thousand times too fast outweighs all others, and would be what the rounds start from. No
+    # cost explains more work in a second than nearly all kernels do, so rows beyond that count for as much less.
+    usual = np.array([np.quantile(column[column > 0.0], _USUAL) for column in scaled.T])
+    weights: FloatArray = 1.0 / np.maximum(1.0, (scaled / usual).max(axis=1, initial=0.0))
+    return weights
 
 
 def _log_weights(ratios: FloatArray) -> FloatArray:

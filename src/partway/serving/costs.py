@@ -1,21 +1,23 @@
 """What the tails of one model cost on this server, from what it saw itself.
 
 Input: seconds of tails that ran, for requests or to be timed. Output: an estimate for any cut, measured where
-the tail ran, else interpolated by the multiply-accumulates that are left. Where the whole model cannot be timed
-its cost is guessed, so that clients can decide at all; the first requests correct the guess. The server answers
-cost queries from it and expects queues by it; the client needs no model of this machine.
+the tail ran, else predicted from the machine's profile. Without one it is interpolated by the multiply-accumulates
+that are left, and where the whole model cannot be timed its cost is guessed, so that clients can decide at all; the
+first requests correct the guess. The server answers cost queries from it and expects queues by it; the client needs
+no model of this machine.
 """
 
 import math
 import threading
 from collections import OrderedDict, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
 from partway.errors import CutError
 from partway.graph import Cut, Model, Piece, cut_at
 from partway.planning.interpolation import interpolate_costs
+from partway.serving.predicted import Seen, TailForecast
 from partway.wire import CostAnswer
 
 _WINDOW = 32
@@ -35,7 +37,7 @@ class Estimate:
 
     Attributes:
         seconds: decoding included.
-        measured: whether that very tail ran here; else it is interpolated or guessed.
+        measured: whether that very tail ran here; else it is predicted, interpolated or guessed.
     """
 
     seconds: float
@@ -47,10 +49,12 @@ class TailCosts:
 
     Args:
         model: the canonical graph.
+        forecast: of its tails, where the server has a profile of its machine.
     """
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: Model, forecast: TailForecast | None = None) -> None:
         self._model = model
+        self._forecast = forecast
         self._seconds: OrderedDict[Piece, deque[float]] = OrderedDict()
         self._cuts: OrderedDict[tuple[str, ...], Cut | None] = OrderedDict()
         self._lock = threading.RLock()
@@ -64,18 +68,35 @@ class TailCosts:
         """
         self._guesses_up_to_bytes = message_bytes
 
-    def observe(self, piece: Piece, seconds: float) -> None:
+    def observe(self, piece: Piece, seconds: float, *, alone: bool = True) -> None:
         """Take in one run of a tail.
 
         Args:
             piece: the tail.
             seconds: how long it took, decoding included.
+            alone: whether no other request was there meanwhile.
         """
+        if self._forecast is not None:
+            self._forecast.observe(piece, seconds, alone=alone)
         with self._lock:
             self._seconds.setdefault(piece, deque(maxlen=_WINDOW)).append(seconds)
             self._seconds.move_to_end(piece)
             if len(self._seconds) > _MOST_PIECES:
                 self._seconds.popitem(last=False)
+
+    def predict(self, cuts: Iterable[Iterable[str]]) -> None:
+        """Ask the profile, if there is one, about the tails of cuts; takes a moment where they are new."""
+        if self._forecast is not None:
+            self._forecast.learn(self.cut(crossing) for crossing in cuts)
+
+    def predict_anew(self) -> None:
+        """Take in that the graph was optimised, and its tails run other kernels from now on."""
+        if self._forecast is not None:
+            self._forecast.renew()
+
+    def sure(self, piece: Piece) -> bool:
+        """Whether a profile tells enough of a tail, so that it need not be timed."""
+        return self._forecast is not None and self._forecast.sure(piece)
 
     def renew(self, pieces: Iterable[Piece]) -> None:
         """Keep only the estimates of some tails, so that the next runs count for more than all before.
@@ -99,9 +120,8 @@ class TailCosts:
         A tail that computes only some of the outputs, and was never seen, counts as the whole tail of its cut.
         """
         with self._lock:
-            if seconds := self._seconds.get(piece):
-                return Estimate(seconds=_unloaded_s(seconds), measured=True)
-        return self.estimates((piece.inputs,))[0]
+            seen = _seen(runs_s) if (runs_s := self._seconds.get(piece)) else None
+        return self.estimates((piece.inputs,))[0] if seen is None else self._measured(piece, seen)
 
     def estimates(self, cuts: Sequence[Iterable[str]]) -> tuple[Estimate | None, ...]:
         """What the tails of cuts cost; None for what is no cut, and until the whole model ran or may be guessed.
@@ -112,15 +132,21 @@ class TailCosts:
         tails = [self.cut(crossing) for crossing in cuts]
         with self._lock:
             interpolated = self._interpolate(tails)
-            return tuple(
-                Estimate(seconds=_unloaded_s(self._seconds[cut.tail]), measured=True)
-                if cut is not None and cut.tail is not None and cut.tail in self._seconds
-                else estimate
-                for cut, estimate in zip(tails, interpolated, strict=True)
-            )
+            seen = {piece: _seen(runs_s) for piece, runs_s in self._seconds.items()}
+        if self._forecast is not None:
+            for index, seconds in enumerate(self._forecast.seconds(tails, seen)):
+                if seconds is not None:
+                    interpolated[index] = Estimate(seconds=seconds, measured=False)
+        return tuple(
+            self._measured(cut.tail, seen[cut.tail])
+            if cut is not None and cut.tail is not None and cut.tail in seen
+            else estimate
+            for cut, estimate in zip(tails, interpolated, strict=True)
+        )
 
     def answer(self, cuts: Sequence[Iterable[str]]) -> CostAnswer:
-        """The estimates of many cuts, as they travel."""
+        """The estimates of many cuts, as they travel; with a profile it takes a moment where cuts are new."""
+        self.predict(cuts)
         estimates = self.estimates(cuts)
         return CostAnswer(
             server_s=tuple(None if estimate is None else estimate.seconds for estimate in estimates),
@@ -144,6 +170,10 @@ class TailCosts:
             if len(self._cuts) > _MOST_CUTS:
                 self._cuts.popitem(last=False)
         return cut
+
+    def _measured(self, piece: Piece, seen: Seen) -> Estimate:
+        seconds = seen.seconds if self._forecast is None else self._forecast.blended(piece, seen)
+        return Estimate(seconds=seconds, measured=True)
 
     def _interpolate(self, wanted: Sequence[Cut | None]) -> list[Estimate | None]:
         knots = [
@@ -183,6 +213,10 @@ class TailCosts:
     def _depth(self, cut: Cut) -> float:
         # Where nothing is multiplied, nodes are counted instead.
         return float(cut.macs if self._model.macs else cut.depth)
+
+
+def _seen(runs_s: Collection[float]) -> Seen:
+    return Seen(seconds=_unloaded_s(runs_s), runs=len(runs_s))
 
 
 def _unloaded_s(runs_s: Iterable[float]) -> float:

@@ -176,6 +176,11 @@ class Executor:
         """Whether no job waits or runs."""
         return not self._queue and not self._running
 
+    @property
+    def alone(self) -> bool:
+        """Whether at most one job waits or runs."""
+        return len(self._queue) + len(self._running) <= 1
+
     def wait_idle(self, patience_s: float = _IDLE_PATIENCE_S) -> bool:
         """Return when no job waits or runs, or patience is over; False when the executor was closed meanwhile.
 

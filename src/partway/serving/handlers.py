@@ -160,7 +160,7 @@ class Handlers:
         piece = bound.tail(feeds, request.outputs)
         check_feeds(bound.model, feeds, guessed=BINDING not in request.parameters)
         await self._models.build(bound, piece)
-        job = _Compute(bound=bound, piece=piece, feeds=feeds, clock=self._clock, lead_s=now_s - arrived_s)
+        job = _Compute(bound, piece, feeds, executor=self._executor, clock=self._clock, lead_s=now_s - arrived_s)
         served = await self._run(job, deadline_s, arrived_s)
         return InferResponse(
             model_name=request.model_name,
@@ -220,19 +220,29 @@ class _Compute:
     """One request's work, run by the executor."""
 
     def __init__(
-        self, *, bound: BoundModel, piece: Piece, feeds: Mapping[str, np.ndarray], clock: Clock, lead_s: float
+        self,
+        bound: BoundModel,
+        piece: Piece,
+        feeds: Mapping[str, np.ndarray],
+        *,
+        executor: Executor,
+        clock: Clock,
+        lead_s: float,
     ) -> None:
         self.bound = bound
         self.piece = piece
         self.lead_s = lead_s
         self._feeds = feeds
+        self._executor = executor
         self._clock = clock
 
     def run(self) -> Outputs:
         session = self.bound.store.session(self.piece)
+        alone = self._executor.alone
         start_s = self._clock()
         outputs = session.run(align(self._feeds))
-        self.bound.costs.observe(self.piece, self._clock() - start_s + self.lead_s)
+        took_s = self._clock() - start_s + self.lead_s
+        self.bound.costs.observe(self.piece, took_s, alone=alone and self._executor.alone)
         return outputs
 
 

@@ -3,6 +3,7 @@
     new binding  -> mark the candidate cuts, optimise, build again what was in use -> time the candidates
     cut in use that is not marked -> the same again, each time after twice as many uses as before
     tail that cannot be timed, or no idle moment to time it -> the cost table answers with guesses meanwhile
+    tail that a profile tells enough of -> not timed, unless it is the whole model, or a client chose it
 
 Input: bound models and the cuts that clients ask about. Output: faster pieces and a filled cost table. Called
 by the handlers; runs in the background, one short step between requests at a time.
@@ -112,6 +113,7 @@ class Learner:
         bound.store.want(candidates)
         marked = bound.store.unmarked
         bound.store.promote()
+        bound.costs.predict_anew()
         logger.info("graph_optimised digest=%s binding=%s", *bound.key)
         changed = [piece for piece in bound.known if first or marked.intersection(piece.inputs)]
         for piece in bound.known:  # so that no request pays for it
@@ -126,10 +128,19 @@ class Learner:
         with self._lock:
             progress = self._progress[bound]
             wanted = progress.wanted
+        bound.costs.predict(wanted)
         for crossing in wanted:
             cut = bound.costs.cut(crossing)
             piece = None if cut is None else cut.tail
-            if piece is None or piece in progress.hopeless or bound.costs.observed(piece) >= _ENOUGH_RUNS:
+            if (
+                cut is None
+                or piece is None
+                or piece in progress.hopeless
+                or bound.costs.observed(piece) >= _ENOUGH_RUNS
+            ):
+                continue
+            # Timing the whole model tells most of how far off a profile is; what clients chose has to be right.
+            if bound.costs.sure(piece) and cut.head is not None and piece not in bound.known:
                 continue
             if not self._background.turn():
                 return

@@ -18,6 +18,7 @@ from partway.errors import BindingError, ModelError
 from partway.graph import Binding, Cache, Model, Piece, Source, canonicalise
 from partway.serving.costs import TailCosts
 from partway.serving.meaning import read_tail
+from partway.serving.predicted import Forecaster
 from partway.serving.single_flight import SingleFlight
 
 logger = logging.getLogger(__name__)
@@ -39,11 +40,11 @@ class BoundModel:
         costs: what its tails take here.
     """
 
-    def __init__(self, model: Model, runtime: OrtRuntime) -> None:
+    def __init__(self, model: Model, runtime: OrtRuntime, forecaster: Forecaster | None = None) -> None:
         self.key: Key = (model.source_digest, model.binding.encode())
         self.model = model
         self.store = PieceStore(model, runtime)
-        self.costs = TailCosts(model)
+        self.costs = TailCosts(model, None if forecaster is None else forecaster.of(model, self.store))
         self._tails: OrderedDict[tuple[frozenset[str], tuple[str, ...]], Piece] = OrderedDict()
         self._known: OrderedDict[Piece, None] = OrderedDict()
         self._lock = threading.Lock()
@@ -95,12 +96,21 @@ class Models:
         clock: seconds, monotonic.
         cache: where canonical graphs lie; by default the one of `PARTWAY_CACHE`.
         capacity: most bound models kept.
+        forecaster: predicts their tails, where the server has a profile of its machine.
     """
 
     def __init__(
-        self, runtime: OrtRuntime, pool: Pool, *, clock: Clock, cache: Cache | None = None, capacity: int = 8
+        self,
+        runtime: OrtRuntime,
+        pool: Pool,
+        *,
+        clock: Clock,
+        cache: Cache | None = None,
+        capacity: int = 8,
+        forecaster: Forecaster | None = None,
     ) -> None:
         self._runtime = runtime
+        self._forecaster = forecaster
         self._clock = clock
         self._cache = cache
         self._capacity = capacity
@@ -160,7 +170,8 @@ class Models:
             await self._building.do((id(bound), piece), lambda: bound.build(piece))
 
     def _make(self, source: Source, binding: Binding) -> BoundModel:
-        return BoundModel(canonicalise(source, binding, self._runtime, cache=self._cache), self._runtime)
+        model = canonicalise(source, binding, self._runtime, cache=self._cache)
+        return BoundModel(model, self._runtime, self._forecaster)
 
     def _keep(self, key: Key, made: "asyncio.Future[BoundModel]") -> None:
         if made.cancelled():

@@ -22,12 +22,15 @@ import numpy as np
 from partway.engine import Clock, OrtRuntime
 from partway.errors import InputError
 from partway.graph import Cache
+from partway.prediction.foresight import Foresight
+from partway.prediction.profile import Profile
 from partway.serving.background import Background
 from partway.serving.executor import Executor
 from partway.serving.grpc_face import GrpcFace
 from partway.serving.handlers import Handlers
 from partway.serving.learning import Learner
 from partway.serving.models import Models
+from partway.serving.predicted import Forecaster
 from partway.serving.repository import Repository
 from partway.wire import Limits
 
@@ -55,6 +58,7 @@ class ServerOptions:
         learn: whether graphs are optimised and tails timed, in idle moments as far as there are any.
         clock: seconds, monotonic.
         seed: of the made-up inputs of timed tails.
+        profile: of this machine, or its path: tails are then predicted before they ran.
     """
 
     runtime: OrtRuntime | None = None
@@ -67,6 +71,7 @@ class ServerOptions:
     learn: bool = True
     clock: Clock = field(default=time.perf_counter)
     seed: int = 0
+    profile: Profile | str | Path | None = None
 
 
 class Server:
@@ -79,7 +84,7 @@ class Server:
         options: how to serve.
 
     Raises:
-        InputError: there is no such folder.
+        InputError: there is no such folder, or the profile does not fit the runtime.
     """
 
     def __init__(
@@ -88,6 +93,8 @@ class Server:
         self._options = options = options or ServerOptions()
         self._host = host
         self._port = port
+        self._runtime = options.runtime or OrtRuntime()
+        self._foresight = None if options.profile is None else Foresight.of(options.profile, self._runtime)
         self._repository = Repository(repository, cache=options.cache)
         self._pool = ThreadPoolExecutor(_PREPARING_THREADS, thread_name_prefix="partway-prepare")
         self._executor = Executor(clock=options.clock, workers=options.workers, capacity=options.queue_capacity)
@@ -200,12 +207,16 @@ class Server:
             generator=np.random.default_rng(options.seed),
             message_bytes=options.message_bytes,
         )
+        forecaster = None
+        if self._foresight is not None:
+            forecaster = Forecaster(foresight=self._foresight, message_bytes=options.message_bytes, clock=options.clock)
         models = Models(
-            options.runtime or OrtRuntime(),
+            self._runtime,
             self._pool,
             clock=options.clock,
             cache=options.cache,
             capacity=options.bound_models,
+            forecaster=forecaster,
         )
         return Handlers(
             repository=self._repository,

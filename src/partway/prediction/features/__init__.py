@@ -28,7 +28,9 @@ def features_of(kernel: Kernel) -> Features:
     """The variant of a kernel, its amounts of work and its sizes."""
     rule = _RULES.get(kernel.op_type, other)
     enough = bool(kernel.outputs) and len(kernel.inputs) >= _LEAST_INPUTS.get(rule, 0)
-    return (rule(kernel) if enough else None) or other(kernel)
+    found = (rule(kernel) if enough else None) or other(kernel)
+    # Empty tensors: nothing is computed, and a size of zero would have no logarithm.
+    return found if min(found.sizes.values(), default=1) > 0 else free(kernel)
 
 
 _LEAST_INPUTS: Mapping[Rule, int] = {
