@@ -36,13 +36,14 @@ from partway.units import parse_duration
 
 _EXAMPLES = """examples:
   partway bench resnet50.onnx --link lte --device-slowdown 8
-  partway bench resnet50.onnx --link 'up=20Mbit/s,down=50Mbit/s,rtt=30ms' --requests 100
+  partway bench resnet50.onnx --link up=20Mbit/s,down=50Mbit/s,rtt=30ms
   partway bench resnet50.onnx --link drive.csv --duration 60s
-  partway bench resnet50.onnx --server grpc://192.168.1.20:8001          the network as it is
+  partway bench resnet50.onnx --server grpc://192.168.1.20:8001
 
-Without --server a server is started here, as a process of its own, and ended afterwards.
---link puts a proxy in between that behaves as that link; a trace is replayed in a loop.
-All three ways go through the same link, one request each in turn, after a warm-up.
+Without --server a server is started here, as a process of its own, and ended
+afterwards. --link puts a proxy in between that behaves as that link; a trace is
+replayed in a loop. Without --link it is the network as it is. All three ways go
+through the same link, one request each in turn, after a warm-up.
 """
 _REQUESTS = 30
 _READY_S = 60.0
@@ -62,8 +63,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser = subparsers.add_parser(
         "bench",
         help="device-only, server-only and partway over one link",
-        description="Ask device-only, server-only and partway in turn, compare every answer with the whole\n"
-        "model's, and print medians, means, 95th percentiles and ratios.",
+        description="Ask device-only, server-only and partway in turn, compare every answer with\n"
+        "the whole model's, and print medians, means, 95th percentiles and ratios.",
         epilog=_EXAMPLES,
     )
     add_model(parser)
