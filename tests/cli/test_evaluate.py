@@ -116,7 +116,7 @@ def test_a_profile_of_another_machine_is_said_to_be_one(partway: Command, tmp_pa
     write_document(there, profile(predictor(), machine=MACHINE, runtime="none 1"))
     finished = partway("evaluate", there, chain_model(tmp_path), "--cuts", 0)
     assert finished.status == 0
-    assert "not of this machine: predictions for Pencil, 2 paper cores, none 1 are compared with" in finished.err
+    assert "not of this machine: it predicts Pencil, 2 paper cores, none 1, and this is" in finished.err
     assert "not of this machine" not in partway("evaluate", here, chain_model(tmp_path), "--cuts", 0).err
 
 

@@ -71,6 +71,16 @@ def test_json_lists_the_pieces(partway: Command, tmp_path: Path) -> None:
     assert all(min(item["predicted_s"], item["measured_s"], item["corrected_s"]) > 0 for item in (whole, *heads))
 
 
+def test_a_profile_of_another_machine_takes_no_timings_of_this_one(partway: Command, tmp_path: Path) -> None:
+    there = tmp_path / "there.json"
+    write_document(there, profile(predictor(), machine=MACHINE, runtime="none 1"))
+    before = there.read_bytes()
+    assert "is not of this machine, so timings here say nothing of it: it predicts Pencil" in complaint(
+        partway, "profile", "-o", there, "--model", chain_model(tmp_path)
+    )
+    assert there.read_bytes() == before
+
+
 def test_what_cannot_be_timed_is_one_line(partway: Command, tmp_path: Path) -> None:
     chain, missing = chain_model(tmp_path), tmp_path / "nowhere.json"
     assert f"cannot read {missing}" in complaint(partway, "profile", "-o", missing, "--model", chain)

@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from partway.cli.evaluate_report import Report, document, plotted, print_report
+from partway.cli.foreign import foreign
 from partway.cli.options import add_inputs, add_json, add_threads, as_argument, only_once, parse_count
 from partway.cli.writing import require_writable
 from partway.documents import read_document
@@ -24,7 +25,7 @@ from partway.prediction.predictor import Predictor
 from partway.prediction.profile import Profile
 from partway.prediction.trial import CUTS, MOST_CUTS, Trial, measure, prepare
 from partway.profiling.comparison import PASSES
-from partway.profiling.machine import Machine, read_machine
+from partway.profiling.machine import read_machine
 from partway.profiling.quiet import Noise, check_noise
 from partway.reporting import follow, print_json, share
 from partway.reporting.figures import draw_scatter, require_plottable
@@ -96,7 +97,10 @@ def run(arguments: argparse.Namespace) -> int:
     threads = profile.settle_threads(arguments.threads)
     predictor = profile.predictor(threads)
     runtime = OrtRuntime(threads=threads, providers=profile.providers)
-    listener = _Listener(foreign(profile, read_machine(), runtime))
+    difference = foreign(profile, read_machine(), runtime)
+    listener = _Listener(
+        difference and f"the profile is not of this machine: {difference}; errors below are how different the two are"
+    )
     trials = _prepare_all(arguments, predictor, runtime)
     listener.tell(*unsampled(trials))
     evaluations = _measure_all(trials, runtime, listener, quiet=arguments.json)
@@ -119,28 +123,6 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         print_report(report, pieces=arguments.pieces or len(evaluations) == 1, plot=arguments.plot)
     return 0
-
-
-def foreign(profile: Profile, machine: Machine, runtime: OrtRuntime) -> str | None:
-    """What is to be said if the profile is of another machine or runtime than this; None where it is not.
-
-    Args:
-        profile: whose predictions are judged.
-        machine: this one.
-        runtime: that will run the models.
-    """
-
-    def words(found: Machine, version: str) -> str:
-        known = (found.board, found.processor, f"{found.logical_cores} {found.architecture} cores", version)
-        return ", ".join(word for word in known if word)
-
-    there, here = words(profile.machine, profile.runtime), words(machine, runtime.version)
-    if there == here and profile.machine.instructions == machine.instructions:
-        return None
-    return (
-        f"the profile is not of this machine: predictions for {there} are compared with measurements of {here}; "
-        "errors below are how different the two are"
-    )
 
 
 def unsampled(trials: Sequence[Trial]) -> tuple[str, ...]:

@@ -13,10 +13,11 @@ from partway.cli.options import add_inputs, add_json, as_argument, count
 from partway.cli.profile_model import run_compare, run_model
 from partway.cli.profile_report import Summary, document, follow_budget, print_summary
 from partway.cli.writing import require_writable
-from partway.documents import write_document
+from partway.documents import read_document, write_document
 from partway.engine import CPU, OrtRuntime, prepare_timing
-from partway.errors import InputError, PartwayError
+from partway.errors import DocumentError, InputError, PartwayError
 from partway.prediction.physical import load_nnls
+from partway.prediction.profile import Profile
 from partway.prediction.refit import SamplesJudge, fit_profile
 from partway.profiling.machine import Machine, read_machine
 from partway.profiling.power import PowerMeter, find_meters
@@ -109,6 +110,7 @@ def run(arguments: argparse.Namespace) -> int:
     if not interrupted:
         with waiting("fitting", quiet=arguments.json):
             profile = fit_profile(samples)
+        _tell_dropped(arguments.output)
         write_document(arguments.output, profile)
     if arguments.json:
         print_json(document(samples, arguments.output, profile, summary, collected))
@@ -122,6 +124,19 @@ def run(arguments: argparse.Namespace) -> int:
             refit=f"partway profile -o {arguments.output} --refit",
         )
     return _INTERRUPTED if interrupted else 0
+
+
+def _tell_dropped(output: Path) -> None:
+    # Timings of models correct the fit that they were taken with, and no other.
+    try:
+        timed = len(read_document(output, Profile).calibrations)
+    except DocumentError:
+        return  # there is none yet, or not one that this release could have used
+    if timed:
+        print(
+            f"timings of models were dropped ({timed}), since they corrected the fit before; give --model again",
+            file=sys.stderr,
+        )
 
 
 def samples_beside(output: Path) -> Path:

@@ -9,14 +9,17 @@ from pathlib import Path
 
 import msgspec
 
+from partway.cli.foreign import foreign
 from partway.cli.opening import open_subject
 from partway.cli.writing import require_writable
 from partway.documents import read_document, write_document
 from partway.engine import OrtRuntime
+from partway.errors import InputError
 from partway.prediction.calibrating import TimedPiece, calibrate
 from partway.prediction.compare import HEADINGS, compare_profiles, comparison_rows
 from partway.prediction.profile import Profile
 from partway.prediction.trial import prepare
+from partway.profiling.machine import read_machine
 from partway.reporting import Column, follow, print_json, print_lines, print_table, waiting
 from partway.units import format_duration
 
@@ -34,6 +37,8 @@ def run_model(arguments: argparse.Namespace) -> int:
     profile = read_document(arguments.output, Profile)
     threads = profile.settle_threads(arguments.threads[0] if arguments.threads else None)
     runtime = OrtRuntime(threads=threads, providers=profile.providers)
+    if (difference := foreign(profile, read_machine(), runtime)) is not None:
+        raise InputError(f"{arguments.output} is not of this machine, so timings here say nothing of it: {difference}")
     subject = open_subject(arguments)
     with waiting(f"preparing {arguments.model}", quiet=arguments.json):
         trial = prepare(subject.source, subject.binding, profile.predictor(threads), runtime, cuts=_TIMED_CUTS)

@@ -61,6 +61,11 @@ class _Points:
     settings: list[Setting] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
 
+    @property
+    def kernels(self) -> int:
+        # A kernel that was timed warm and cold counts once.
+        return sum(setting.cold < 1.0 for setting in self.settings) or len(self.settings)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProfilerCost:
@@ -110,7 +115,7 @@ def fit_predictor(
     )
     points = _gather(own, cost, blank, describe)
     variants = {
-        name: _fit(found, blank, form) for name, found in sorted(points.items()) if len(found.seconds) >= _LEAST_SAMPLES
+        name: _fit(found, blank, form) for name, found in sorted(points.items()) if found.kernels >= _LEAST_SAMPLES
     }
     return msgspec.structs.replace(blank, variants=variants, roofline=_fit_roofline(points))
 
@@ -198,7 +203,7 @@ def _fit(points: _Points, blank: Predictor, form: Form) -> VariantFit:
             generator=np.random.default_rng(0),
         )
     return VariantFit(
-        samples=len(seconds), physical=physical, residual=residual, spread=spread, typical=_typical(points)
+        samples=points.kernels, physical=physical, residual=residual, spread=spread, typical=_typical(points)
     )
 
 

@@ -12,19 +12,18 @@ from pathlib import Path
 from partway.errors import InputError
 from partway.prediction.energy import fit_power
 from partway.prediction.fitting import fit_predictor
-from partway.prediction.judging import Judgement, judge, needs_of_blocks
-from partway.prediction.profile import Calibration, Profile, Sampling
+from partway.prediction.judging import judge, needs_of_blocks
+from partway.prediction.profile import Profile, Sampling
 from partway.profiling.samples import Refusal, Sample, read_header, read_samples
 
 logger = logging.getLogger(__name__)
 
 
-def fit_profile(samples: Path, *, calibrations: tuple[Calibration, ...] = ()) -> Profile:
+def fit_profile(samples: Path) -> Profile:
     """The profile that samples give; disturbed ones are left out, unless that leaves none.
 
     Args:
         samples: the file.
-        calibrations: of models that were timed; they are kept.
 
     Raises:
         DocumentError: the file cannot be read.
@@ -54,7 +53,6 @@ def fit_profile(samples: Path, *, calibrations: tuple[Calibration, ...] = ()) ->
             },
         ),
         predictors=tuple(fit_predictor(kept, threads=threads, machine=header.machine) for threads in settings),
-        calibrations=calibrations,
         powers=tuple(
             power
             for threads in settings
@@ -67,28 +65,28 @@ def fit_profile(samples: Path, *, calibrations: tuple[Calibration, ...] = ()) ->
 class SamplesJudge:
     """Answers what a profiling session asks; one judgement serves both questions."""
 
-    _judged: tuple[int, Judgement | None, Mapping[str, float]] = field(default=(0, None, {}))
+    _judged: tuple[int, bool, Mapping[str, float]] = field(default=(0, False, {}))
 
     def good_enough(self, samples: Path) -> bool:
         """Whether predictors err so little on graphs that they have not seen that more are not worth their time."""
-        _, judgement, _ = self._judge(samples)
-        return judgement is not None and judgement.good
+        return self._judge(samples)[1]
 
     def needs(self, samples: Path) -> Mapping[str, float]:
         """How much each block needs more samples."""
         return self._judge(samples)[2]
 
-    def _judge(self, samples: Path) -> tuple[int, Judgement | None, Mapping[str, float]]:
+    def _judge(self, samples: Path) -> tuple[int, bool, Mapping[str, float]]:
         size_bytes = samples.stat().st_size
         if size_bytes != self._judged[0]:
             header = read_header(samples)
             kept = [item for item in read_samples(samples) if isinstance(item, Sample) and not item.disturbed]
-            worst: Judgement | None = None
-            for threads in header.threads:
-                found = judge(kept, threads=threads, machine=header.machine)
-                if found is not None and (worst is None or found.median_error > worst.median_error):
-                    worst = found
-            self._judged = (size_bytes, worst, {} if worst is None else needs_of_blocks(kept, worst))
-            if worst is not None:
-                logger.info("held_out graphs=%d median_error=%.4f", worst.graphs, worst.median_error)
+            settings = [judge(kept, threads=threads, machine=header.machine) for threads in header.threads]
+            found = [judgement for judgement in settings if judgement is not None]
+            good = len(found) == len(settings) and all(judgement.good for judgement in found)
+            needs: Mapping[str, float] = {}
+            if found:
+                worst = max(found, key=lambda judgement: judgement.median_error)
+                needs = needs_of_blocks(kept, worst)
+                logger.info("held_out graphs=%d median_error=%.4f good=%s", worst.graphs, worst.median_error, good)
+            self._judged = (size_bytes, good, needs)
         return self._judged
