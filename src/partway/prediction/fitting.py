@@ -60,11 +60,12 @@ class _Points:
     features: list[Features] = field(default_factory=list)
     settings: list[Setting] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
+    swept: list[bool] = field(default_factory=list)
 
     @property
     def kernels(self) -> int:
-        # A kernel that was timed warm and cold counts once.
-        return sum(setting.cold < 1.0 for setting in self.settings) or len(self.settings)
+        # A kernel that was timed with warm and with swept caches counts once.
+        return self.swept.count(False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,6 +178,7 @@ def _add(
         found.features.append(features)
         found.settings.append(msgspec.structs.replace(setting, returned=place == last))
         found.seconds.append(max(LEAST_S, seconds - cost.kernel_s))
+        found.swept.append(setting is _SWEPT)
 
 
 def _tells_cold(place: int, features: Features) -> bool:
