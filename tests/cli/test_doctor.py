@@ -68,7 +68,7 @@ def test_a_virtual_machine_is_told_what_it_hides(partway: Command, root: Path) -
     text = partway("doctor").text
     assert "others share its processor" in text
     assert "unknown: a virtual machine hides it" in text
-    assert "none that can be used joules come from constants: --power raspberry-pi-4" in text
+    assert "none that can be used joules in plans come from constants: --device-power" in text
 
 
 def test_meters_show_watts_and_how_long_to_measure(

@@ -199,7 +199,7 @@ def _energy(report: Report) -> Iterator[Line]:
         yield obstacle.name, obstacle.found, obstacle.remedy
     if not report.meters:
         example = next(iter(NAMED_POWERS))
-        meaning = f"joules come from constants: --power {example}, or --power idle=2.7W,active=6.4W"
+        meaning = f"joules in plans come from constants: --device-power {example}, or idle=2.7W,active=6.4W"
         yield "meters", "none that can be used", meaning
 
 
