@@ -13,7 +13,10 @@ from partway.documents import decode_document, encode_document, read_document, w
 from partway.errors import DocumentError, InputError
 from partway.prediction.calibration import Correction
 from partway.prediction.fitting import fit_predictor
+from partway.prediction.physical import Physical
+from partway.prediction.predictor import VariantFit
 from partway.prediction.profile import Calibration, Profile
+from partway.prediction.residual import Residual
 
 
 def calibration(model: str, threads: int = 1) -> Calibration:
@@ -42,6 +45,39 @@ def test_another_kind_version_or_form_is_refused(old: bytes, new: bytes, complai
     assert text.count(old) == 1
     with pytest.raises(DocumentError, match=complaint):
         decode_document(text.replace(old, new), Profile)
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        (("predictors", 0, "run_s"), -1.0),
+        (("predictors", 0, "cache_bytes"), 0),
+        (("predictors", 0, "roofline", "byte_s"), -1e-9),
+        (("predictors", 0, "variants", "Relu", "physical", "costs_s", "call"), -1.0),
+        (("predictors", 0, "variants", "Relu", "residual", "length"), 0.0),
+        (("predictors", 0, "variants", "Relu", "residual", "scale"), [0.0]),
+        (("predictors", 0, "variants", "Relu", "residual", "values"), [0.1]),
+        (("predictors", 0, "variants", "Relu", "residual", "points"), [[0.0, 0.0], [1.0]]),
+        (("calibrations", 0, "correction", "logs"), []),
+    ],
+)
+def test_numbers_that_no_fit_gives_are_refused(place: tuple[str | int, ...], value: object) -> None:
+    residual = Residual(
+        sizes=("elements",), centre=(0.0,), scale=(1.0,), length=1.0, amplitude=0.1, noise=0.1,
+        points=((0.0,), (1.0,)), values=(0.1, 0.2), extra_noise=(0.0, 0.0),
+    )  # fmt: skip
+    variant = VariantFit(samples=9, physical=Physical(costs_s={"call": 1.0}), residual=residual, spread=0.1)
+    sound = msgspec.structs.replace(
+        profile(msgspec.structs.replace(predictor(), variants={"Relu": variant})), calibrations=(calibration("a"),)
+    )
+    body = msgspec.json.decode(encode_document(sound))
+    assert decode_document(msgspec.json.encode(body), Profile) == sound
+    holder = body
+    for word in place[:-1]:
+        holder = holder[word]
+    holder[place[-1]] = value
+    with pytest.raises(DocumentError, match="damaged 'partway\\.profile' document"):
+        decode_document(msgspec.json.encode(body), Profile)
 
 
 def test_a_predictor_is_chosen_by_threads() -> None:

@@ -20,6 +20,7 @@ from dataclasses import replace
 import msgspec
 import numpy as np
 
+from partway.errors import InputError
 from partway.prediction.physical import FloatArray
 from partway.prediction.predictor import Estimate
 
@@ -42,6 +43,14 @@ class Correction(msgspec.Struct, frozen=True, kw_only=True):
     spreads: tuple[float, ...] = ()
     logs: tuple[float, ...] = (0.0,)
     covariance: tuple[tuple[float, ...], ...] = ((_COMMON**2,),)
+
+    def __post_init__(self) -> None:
+        """Refuse lists that do not fit each other."""
+        count = 1 + len(self.variants)
+        if {len(self.logs), len(self.covariance), *map(len, self.covariance), 1 + len(self.spreads)} != {count}:
+            raise InputError(
+                f"a correction of {count - 1} variants has logs, spreads or a covariance of another length"
+            )
 
     def apply(self, estimate: Estimate) -> Estimate:
         """The estimate, each part corrected: by what was seen of its variant, else by what all share."""

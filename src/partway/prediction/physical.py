@@ -6,6 +6,7 @@ needs scipy; what was fitted needs numpy only.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated
 
 import msgspec
 import numpy as np
@@ -32,7 +33,7 @@ class Physical(msgspec.Struct, frozen=True, kw_only=True):
         costs_s: seconds per unit of each term; those that cost nothing are left out.
     """
 
-    costs_s: dict[str, float]
+    costs_s: dict[str, Annotated[float, msgspec.Meta(ge=0.0)]]
 
     def seconds(self, rows: Sequence[Mapping[str, float]]) -> FloatArray:
         """Predicted seconds of kernels, float64 (kernels,), at least `LEAST_S`.

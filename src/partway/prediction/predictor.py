@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
+from typing import Annotated, Protocol
 
 import msgspec
 import numpy as np
@@ -21,6 +21,8 @@ from partway.graph import Kernel
 from partway.prediction.features import Features, features_of
 from partway.prediction.physical import LEAST_S, FloatArray, Physical
 from partway.prediction.residual import Residual, ResidualModel
+
+NotNegative = Annotated[float, msgspec.Meta(ge=0.0)]
 
 _ROOM = 4.0
 _MOST_LOG = 1.0  # a residual never changes a prediction by more than this factor, e
@@ -82,10 +84,10 @@ class Roofline(msgspec.Struct, frozen=True, kw_only=True):
         spread: standard deviation of its logarithm over all variants that were sampled.
     """
 
-    mac_s: float
-    element_s: float
-    byte_s: float
-    spread: float
+    mac_s: NotNegative
+    element_s: NotNegative
+    byte_s: NotNegative
+    spread: NotNegative
 
 
 class Predictor(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,9 +105,9 @@ class Predictor(msgspec.Struct, frozen=True, kw_only=True):
     threads: int
     variants: dict[str, VariantFit]
     roofline: Roofline
-    run_s: float
-    near_bytes: int
-    cache_bytes: int
+    run_s: NotNegative
+    near_bytes: Annotated[int, msgspec.Meta(gt=0)]
+    cache_bytes: Annotated[int, msgspec.Meta(gt=0)]
 
     def setting(self, resident_bytes: int) -> Setting:
         """Where the kernels of a piece find their weights.

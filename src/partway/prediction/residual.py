@@ -12,11 +12,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
+from typing import Annotated
 
 import msgspec
 import numpy as np
 
+from partway.errors import InputError
 from partway.prediction.physical import FloatArray
+
+Positive = Annotated[float, msgspec.Meta(gt=0.0)]
 
 _MOST_SAMPLES = 400
 _MOST_FOR_SHAPE = 160  # samples that choose reach, size and noise: they need few, and try many
@@ -43,13 +47,21 @@ class Residual(msgspec.Struct, frozen=True, kw_only=True):
 
     sizes: tuple[str, ...]
     centre: tuple[float, ...]
-    scale: tuple[float, ...]
-    length: float
-    amplitude: float
-    noise: float
+    scale: tuple[Positive, ...]
+    length: Positive
+    amplitude: Positive
+    noise: Positive
     points: tuple[tuple[float, ...], ...]
     values: tuple[float, ...]
     extra_noise: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        """Refuse lists that do not fit each other."""
+        count, width = len(self.values), len(self.sizes)
+        if {len(self.centre), len(self.scale), *map(len, self.points)} != {width} or not count:
+            raise InputError(f"a residual of {width} sizes has points, centre or scale of another length, or no points")
+        if {len(self.points), len(self.extra_noise)} != {count}:
+            raise InputError(f"a residual has {len(self.points)} points and {count} values; expected as many")
 
 
 @dataclass(frozen=True)
