@@ -124,3 +124,10 @@ def test_profiles_that_cannot_be_used_are_one_line(partway: Command, tmp_path: P
     )
     threads = complaint(partway, *words, "--device", file, "--threads", "2")
     assert "--device: the profile has no samples with 2 threads, only with 1" in threads
+
+
+def test_a_plan_never_replaces_what_it_is_made_from(partway: Command, tmp_path: Path, file: Path) -> None:
+    before = file.read_bytes()
+    words = ("plan", chain_model(tmp_path), *LINK, "--device", file, "--server", file, "-o", file)
+    assert f"-o would replace {file}" in complaint(partway, *words)
+    assert file.read_bytes() == before

@@ -277,3 +277,19 @@ def test_the_time_left_is_shown_to_who_looks(terminal: bool, hidden: bool, monke
         advance(30.0, 12)
     assert ("12 graphs, 00:01:00 left" in shown.getvalue()) is (terminal and not hidden)
     assert " 1 graphs" not in shown.getvalue()
+
+
+def test_nothing_but_a_profile_is_replaced_by_one(partway: Command, tmp_path: Path) -> None:
+    other = tmp_path / "other.json"
+    other.write_text("{}")
+    assert "is there already and is no profile" in complaint(partway, "profile", "-o", other)
+    assert other.read_text() == "{}"
+    assert "is a name for samples" in complaint(partway, "profile", "-o", tmp_path / "here.samples.jsonl")
+
+
+def test_what_cannot_be_done_together_is_one_line(partway: Command, tmp_path: Path) -> None:
+    here = tmp_path / "here.json"
+    assert "--compare and --model were both given" in complaint(
+        partway, "profile", "-o", here, "--compare", here, here, "--model", here
+    )
+    assert "leave one out" in complaint(partway, "profile", "-o", here, "--refit", "--again")

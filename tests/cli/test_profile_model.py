@@ -83,7 +83,9 @@ def test_a_profile_of_another_machine_takes_no_timings_of_this_one(partway: Comm
 
 def test_what_cannot_be_timed_is_one_line(partway: Command, tmp_path: Path) -> None:
     chain, missing = chain_model(tmp_path), tmp_path / "nowhere.json"
-    assert f"cannot read {missing}" in complaint(partway, "profile", "-o", missing, "--model", chain)
+    assert f"there is no profile {missing} yet; first make it" in complaint(
+        partway, "profile", "-o", missing, "--model", chain
+    )
     assert "no file was named" in complaint(partway, "profile", "--model", chain)
     path = stored(profile_of(chain), tmp_path)
     assert "nothing.onnx" in complaint(partway, "profile", "-o", path, "--model", tmp_path / "nothing.onnx")

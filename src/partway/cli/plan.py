@@ -118,6 +118,9 @@ def run(arguments: argparse.Namespace) -> int:
     """
     if arguments.output is not None:
         require_writable(arguments.output)
+        for given in (arguments.device, arguments.server):
+            if given is not None and given.resolve() == arguments.output.resolve():
+                raise InputError(f"-o would replace {given}, which the plan is made from; name another file")
     if arguments.measure_only:
         return _measure_only(arguments)
     if arguments.link is None:

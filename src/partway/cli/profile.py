@@ -44,6 +44,8 @@ last one ended, for as long again. Ctrl-C ends it and keeps everything.
 _DEFAULT_BUDGET_S = 600.0
 _PROVIDER = "ExecutionProvider"
 _FLOAT16_SHARE = 0.25
+_SAMPLES = ".samples.jsonl"
+_KIND_WITHIN_BYTES = 64
 _INTERRUPTED = 130
 _GRAPHICS_METERS = "nvml"
 
@@ -92,6 +94,7 @@ def run(arguments: argparse.Namespace) -> int:
         InputError: an option or the samples file cannot be used.
         EngineError: the runtime refuses nearly everything.
     """
+    _require_one_purpose(arguments)
     if arguments.compare is not None:
         return run_compare(arguments)
     if arguments.output is None:
@@ -99,6 +102,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.model is not None:
         return run_model(arguments)
     require_writable(arguments.output)
+    _require_replaceable(arguments.output)
     load_nnls()  # without it there is no profile: better said before ten minutes of measuring
     samples = samples_beside(arguments.output)
     if arguments.refit and not samples.exists():
@@ -126,6 +130,26 @@ def run(arguments: argparse.Namespace) -> int:
     return _INTERRUPTED if interrupted else 0
 
 
+def _require_one_purpose(arguments: argparse.Namespace) -> None:
+    given = {"--compare": arguments.compare, "--model": arguments.model, "--refit": arguments.refit or None}
+    named = [name for name, value in given.items() if value is not None]
+    if len(named) > 1:
+        raise InputError(f"{' and '.join(named)} were both given; each is for itself, so give one")
+    if named and arguments.again:
+        raise InputError(f"--again measures the machine anew, and {named[0]} does not measure it; leave one out")
+
+
+def _require_replaceable(output: Path) -> None:
+    # The name of a profile may be given by mistake for that of something which took as long to make.
+    if output.name.endswith(_SAMPLES):
+        raise InputError(f"{output} is a name for samples; name the profile, and its samples lie beside it")
+    if output.exists() and output.stat().st_size:
+        with output.open("rb") as file:
+            begins = file.read(_KIND_WITHIN_BYTES)
+        if Profile.kind.encode() not in begins:
+            raise InputError(f"{output} is there already and is no profile; name another file, or remove it")
+
+
 def _tell_dropped(output: Path) -> None:
     # Timings of models correct the fit that they were taken with, and no other.
     try:
@@ -141,7 +165,7 @@ def _tell_dropped(output: Path) -> None:
 
 def samples_beside(output: Path) -> Path:
     """Where the samples of a profile lie: `pi4.samples.jsonl` for `pi4.json`."""
-    return output.with_name(f"{output.stem}.samples.jsonl")
+    return output.with_name(f"{output.stem}{_SAMPLES}")
 
 
 def _measure(arguments: argparse.Namespace, samples: Path) -> Collected:

@@ -34,6 +34,10 @@ def run_model(arguments: argparse.Namespace) -> int:
         EngineError: the runtime fails on the model.
     """
     require_writable(arguments.output)
+    if not arguments.output.exists():
+        raise InputError(
+            f"there is no profile {arguments.output} yet; first make it: partway profile -o {arguments.output}"
+        )
     profile = read_document(arguments.output, Profile)
     threads = profile.settle_threads(arguments.threads[0] if arguments.threads else None)
     runtime = OrtRuntime(threads=threads, providers=profile.providers)

@@ -26,6 +26,7 @@ from partway.prediction.predictor import Estimate
 
 _NOISE = 0.02  # of the logarithm of one timing
 _BOUND = math.log(4.0)  # a profile that is further off than this is another machine's
+_MOST_LOG = 2.01 * _BOUND  # what all share and a variant's own may be at opposite ends
 _COMMON = 0.1  # how far all variants together may be off: the machine's clock, its memory
 
 
@@ -51,6 +52,8 @@ class Correction(msgspec.Struct, frozen=True, kw_only=True):
             raise InputError(
                 f"a correction of {count - 1} variants has logs, spreads or a covariance of another length"
             )
+        if max(map(abs, self.logs)) > _MOST_LOG:
+            raise InputError(f"a correction of {max(map(abs, self.logs))}; expected logarithms within {_MOST_LOG:.3g}")
 
     def apply(self, estimate: Estimate) -> Estimate:
         """The estimate, each part corrected: by what was seen of its variant, else by what all share."""

@@ -67,7 +67,7 @@ def judge(samples: Sequence[Sample], *, threads: int, machine: Machine) -> Judge
     Raises:
         InputError: scipy is missing.
     """
-    own = [sample for sample in samples if sample.threads == threads]
+    own = [sample for sample in samples if sample.threads == threads and sample.warm.total_s > 0.0]
     held = [sample for place, sample in enumerate(own) if place % _EVERY == 0]
     seen = [sample for place, sample in enumerate(own) if place % _EVERY]
     if not held or not seen:

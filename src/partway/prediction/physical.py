@@ -33,7 +33,7 @@ class Physical(msgspec.Struct, frozen=True, kw_only=True):
         costs_s: seconds per unit of each term; those that cost nothing are left out.
     """
 
-    costs_s: dict[str, Annotated[float, msgspec.Meta(ge=0.0)]]
+    costs_s: dict[str, Annotated[float, msgspec.Meta(ge=0.0, le=1e6)]]
 
     def seconds(self, rows: Sequence[Mapping[str, float]]) -> FloatArray:
         """Predicted seconds of kernels, float64 (kernels,), at least `LEAST_S`.

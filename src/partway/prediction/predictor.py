@@ -70,7 +70,7 @@ class VariantFit(msgspec.Struct, frozen=True, kw_only=True):
     samples: int
     physical: Physical
     residual: Residual | None
-    spread: float
+    spread: NotNegative
     typical: tuple[TypicalKernel, ...] = ()
 
 

@@ -4,7 +4,7 @@ Input: samples, fitted. Output: a versioned document, small enough to be sent to
 beside it in a file of their own, so that it can be fitted anew. Written by `partway profile`, read everywhere else.
 """
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import msgspec
 
@@ -78,7 +78,7 @@ class Profile(Document, frozen=True, kw_only=True):
     runtime: str
     providers: tuple[str, ...]
     sampling: Sampling
-    predictors: tuple[Predictor, ...]
+    predictors: Annotated[tuple[Predictor, ...], msgspec.Meta(min_length=1)]
     calibrations: tuple[Calibration, ...] = ()
     powers: tuple[FittedPower, ...] = ()
 

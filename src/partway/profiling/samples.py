@@ -11,7 +11,7 @@ others may be appended. Written by `samples_file`; predictors are fitted to what
 import io
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 import msgspec
 
@@ -24,6 +24,8 @@ VERSION = 1
 MOST_LINE_BYTES = 1 << 20
 _FIRST_BYTES = b'{"kind":"partway.samples"'
 _UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+
+Seconds = Annotated[float, msgspec.Meta(ge=0.0)]
 
 _LEAST_BUSY_SHARE = 0.9
 _MOST_SPREAD = 0.25
@@ -68,8 +70,8 @@ class Runs(msgspec.Struct, frozen=True, kw_only=True):
         energy_j: joules of one run, all that the meter holds included; None without a meter.
     """
 
-    total_s: float
-    kernels_s: tuple[float | None, ...]
+    total_s: Seconds
+    kernels_s: tuple[Seconds | None, ...]
     runs: int
     spread: float
     busy_share: float
@@ -98,6 +100,12 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True, tag="sample", tag_field=
     activation_bytes: int
     warm: Runs
     cold: Runs | None
+
+    def __post_init__(self) -> None:
+        """Refuse seconds that do not fit the kernels."""
+        for runs in (self.warm, self.cold):
+            if runs is not None and len(runs.kernels_s) != len(self.kernels):
+                raise ValueError(f"{len(runs.kernels_s)} seconds for {len(self.kernels)} kernels")
 
     @property
     def disturbed(self) -> bool:
