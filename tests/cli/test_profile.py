@@ -155,7 +155,7 @@ def test_ctrl_c_keeps_what_was_measured_and_refit_makes_a_profile_of_it(
     def make(*arguments: object, **options: object) -> object:
         if next(turns) == 3:
             raise KeyboardInterrupt
-        return random_graph(*arguments, **options)  # type: ignore[arg-type]
+        return random_graph(*arguments, **options)  # type: ignore[arg-type] # whatever it was called with
 
     monkeypatch.setattr(profile, "random_graph", make)
     finished = partway("profile", "-o", output, "--threads", 1)

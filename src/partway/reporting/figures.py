@@ -85,7 +85,7 @@ def draw_scatter(path: Path, series: Sequence[Series], *, title: str) -> None:
     """
     require_plottable(path)
     from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415 - an optional extra, and slow to import
-    from matplotlib.figure import Figure  # noqa: PLC0415
+    from matplotlib.figure import Figure  # noqa: PLC0415 - an optional extra, slow to import
 
     every = [seconds for item in series for point in item.points for seconds in point]
     ends_s = min(every) / _ROOM, max(every) * _ROOM
@@ -109,7 +109,7 @@ def draw_scatter(path: Path, series: Sequence[Series], *, title: str) -> None:
 
 
 def _prepare(upper: "Axes", lower: "Axes", ends_s: tuple[float, float]) -> None:
-    from matplotlib.ticker import (  # noqa: PLC0415
+    from matplotlib.ticker import (  # noqa: PLC0415 - an optional extra, slow to import
         FixedFormatter,
         FixedLocator,
         FuncFormatter,

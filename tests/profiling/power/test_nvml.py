@@ -26,20 +26,20 @@ class FakeNvml:
         if not self.works:
             raise FakeError("Driver/library version mismatch")
 
-    def nvmlDeviceGetCount(self) -> int:  # noqa: N802
+    def nvmlDeviceGetCount(self) -> int:  # noqa: N802 - the library names it so
         return len(self.energy_mj)
 
-    def nvmlDeviceGetHandleByIndex(self, index: int) -> object:  # noqa: N802
+    def nvmlDeviceGetHandleByIndex(self, index: int) -> object:  # noqa: N802 - the library names it so
         return index
 
-    def nvmlDeviceGetName(self, handle: object) -> str | bytes:  # noqa: N802
+    def nvmlDeviceGetName(self, handle: object) -> str | bytes:  # noqa: N802 - the library names it so
         return b"Old" if handle else "New"
 
-    def nvmlDeviceGetTotalEnergyConsumption(self, handle: object) -> int:  # noqa: N802
+    def nvmlDeviceGetTotalEnergyConsumption(self, handle: object) -> int:  # noqa: N802 - the library names it so
         assert isinstance(handle, int)
         return self._told(self.energy_mj[handle])
 
-    def nvmlDeviceGetPowerUsage(self, handle: object) -> int:  # noqa: N802
+    def nvmlDeviceGetPowerUsage(self, handle: object) -> int:  # noqa: N802 - the library names it so
         return self._told(self.power_mw)
 
     def _told(self, value: int | None) -> int:

@@ -31,19 +31,19 @@ class Nvml(Protocol):
     def nvmlInit(self) -> None:  # noqa: N802 - the library's own names
         """Begin."""
 
-    def nvmlDeviceGetCount(self) -> int:  # noqa: N802
+    def nvmlDeviceGetCount(self) -> int:  # noqa: N802 - the library names it so
         """How many GPUs there are."""
 
-    def nvmlDeviceGetHandleByIndex(self, index: int) -> object:  # noqa: N802
+    def nvmlDeviceGetHandleByIndex(self, index: int) -> object:  # noqa: N802 - the library names it so
         """What to ask of one GPU with."""
 
-    def nvmlDeviceGetName(self, handle: object) -> str | bytes:  # noqa: N802
+    def nvmlDeviceGetName(self, handle: object) -> str | bytes:  # noqa: N802 - the library names it so
         """Its product name."""
 
-    def nvmlDeviceGetTotalEnergyConsumption(self, handle: object) -> int:  # noqa: N802
+    def nvmlDeviceGetTotalEnergyConsumption(self, handle: object) -> int:  # noqa: N802 - the library names it so
         """Its mJ since the driver was loaded."""
 
-    def nvmlDeviceGetPowerUsage(self, handle: object) -> int:  # noqa: N802
+    def nvmlDeviceGetPowerUsage(self, handle: object) -> int:  # noqa: N802 - the library names it so
         """Its mW."""
 
 
