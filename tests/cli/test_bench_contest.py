@@ -19,7 +19,7 @@ def model(tmp_path: Path) -> Path:
 def answering(model: Path, *, off_by: float = 0.0, **how: object) -> Callable[[Feeds], Reply]:
     def answer(feeds: Feeds) -> Reply:
         outputs = {name: array + np.float32(off_by) for name, array in run_whole(model, dict(feeds)).items()}
-        return Reply(outputs=outputs, **{"crossing": (), "offloaded": False, **how})  # type: ignore[arg-type]
+        return Reply(outputs=outputs, **{"crossing": (), "offloaded": False, **how})  # type: ignore[arg-type] # by name
 
     return answer
 

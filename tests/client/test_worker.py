@@ -11,7 +11,7 @@ from partway.client.worker import Worker
 def test_work_is_done_in_order_and_errors_reach_whoever_waits() -> None:
     worker = Worker("test")
     done: list[int] = []
-    futures = [worker.submit(lambda number=number: done.append(number)) for number in range(100)]  # type: ignore[misc]  # a default
+    futures = [worker.submit(lambda number=number: done.append(number)) for number in range(100)]  # type: ignore[misc] # typed default  # a default
     futures[-1].result()
     assert done == list(range(100))
     with pytest.raises(ZeroDivisionError):

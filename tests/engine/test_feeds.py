@@ -9,7 +9,7 @@ from partway.graph import TensorInfo
 
 
 def info(dtype: object, *shape: int | str | None) -> TensorInfo:
-    return TensorInfo(name="x", dtype=None if dtype is None else np.dtype(dtype), shape=shape)  # type: ignore[call-overload]
+    return TensorInfo(name="x", dtype=None if dtype is None else np.dtype(dtype), shape=shape)  # type: ignore[call-overload] # any
 
 
 def generator(seed: int = 0) -> np.random.Generator:

@@ -108,7 +108,7 @@ def test_an_interrupt_keeps_what_is_there(tmp_path: Path) -> None:
             raise KeyboardInterrupt
         return Bench.attempt(bench, turn)
 
-    bench.attempt = attempt  # type: ignore[method-assign]
+    bench.attempt = attempt  # type: ignore[method-assign] # the bench's own is replaced
     collected = bench.collect(1000.0)
     assert (collected.added, collected.ended) == (2, "interrupted")
     assert len(list(read_samples(bench.path))) == 2
@@ -144,7 +144,7 @@ def test_asking_takes_a_tenth_of_the_time_at_most(tmp_path: Path) -> None:
 
 def test_a_runtime_that_refuses_everything_is_an_error(tmp_path: Path) -> None:
     bench = Bench(tmp_path)
-    bench.attempt = lambda turn: refusal(turn.index)  # type: ignore[method-assign]
+    bench.attempt = lambda turn: refusal(turn.index)  # type: ignore[method-assign] # the bench's own is replaced
     with pytest.raises(EngineError, match=r"refused 50 graphs in a row, the last with: no kernel for Fly"):
         bench.collect(1e9)
     assert len(list(read_samples(bench.path))) == 50
@@ -157,7 +157,7 @@ def test_a_refusal_now_and_then_is_none(tmp_path: Path) -> None:
         kept = Bench.attempt(bench, turn)
         return kept if turn.index % 40 == 0 else refusal(turn.index)
 
-    bench.attempt = attempt  # type: ignore[method-assign]
+    bench.attempt = attempt  # type: ignore[method-assign] # the bench's own is replaced
     assert bench.collect(1500.0).added > 100
 
 

@@ -23,7 +23,7 @@ def test_a_task_waits_once_however_often_it_is_asked_for() -> None:
     ran: list[int] = []
     background = Background(lambda: turn.wait(PATIENCE_S))
     for number in range(3):
-        background.submit("task", lambda number=number: ran.append(number))  # type: ignore[misc]
+        background.submit("task", lambda number=number: ran.append(number))  # type: ignore[misc] # mypy knows no type of the default
     turn.set()
     background.wait(PATIENCE_S)
     assert ran == [0]

@@ -16,7 +16,7 @@ UNLIKE = Difference(absolute=np.inf, relative=np.inf)
 
 
 def of(*numbers: float, dtype: object = np.float32) -> np.ndarray:
-    return np.array(numbers).astype(dtype)  # type: ignore[call-overload, no-any-return]
+    return np.array(numbers).astype(dtype)  # type: ignore[call-overload, no-any-return] # any dtype
 
 
 @pytest.mark.parametrize(
