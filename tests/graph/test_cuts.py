@@ -29,6 +29,7 @@ from partway.graph import (
     Model,
     candidate_cuts,
     cut_at,
+    cut_of,
     device_only,
     prefix_cuts,
     server_only,
@@ -109,6 +110,17 @@ def test_a_set_of_tensors_is_a_cut_exactly_when_some_head_sends_it(folder: Path,
         else:
             with pytest.raises(CutError, match=r"is no cut: .*{.+}"):
                 cut_at(model, chosen)
+
+
+@law
+@given(graph=random_graphs())
+def test_any_head_that_waits_for_nothing_names_the_cut_of_what_it_sends(folder: Path, graph: RandomGraph) -> None:
+    _, model = load(graph, folder)
+    for head in heads_of(model):
+        crossing = crossing_of(model, head)
+        cut = cut_of(model, sum(1 << index for index in head))
+        assert cut == cut_at(model, crossing)
+        assert head_of(cut) <= head or not crossing
 
 
 @law

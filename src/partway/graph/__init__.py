@@ -2,16 +2,16 @@
 
 from partway.graph.binding import Binding, BoundValue, match_value
 from partway.graph.cache import Cache, Entry
+from partway.graph.candidates import candidate_cuts, prefix_cuts, single_tensor_cuts
 from partway.graph.canonical import GraphRuntime, canonicalise
 from partway.graph.cuts import (
     Cut,
     Piece,
-    candidate_cuts,
     cut_at,
+    cut_of,
     device_only,
-    prefix_cuts,
+    node_indices,
     server_only,
-    single_tensor_cuts,
     tail_piece,
     whole,
 )
@@ -40,9 +40,11 @@ __all__ = [
     "candidate_cuts",
     "canonicalise",
     "cut_at",
+    "cut_of",
     "device_only",
     "dtype_name",
     "match_value",
+    "node_indices",
     "prefix_cuts",
     "read_kernels",
     "resident_bytes",

@@ -11,9 +11,6 @@ from dataclasses import dataclass, field
 from partway.errors import CutError
 from partway.graph.model import Model
 
-# ONNX Runtime fuses these into the convolution or product before them: cutting in between only costs.
-_FUSED_ACTIVATIONS = frozenset({"Relu", "LeakyRelu", "Sigmoid", "Tanh", "Clip", "HardSigmoid", "HardSwish"})
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Piece:
@@ -59,7 +56,7 @@ class Cut:
 
 def device_only(model: Model) -> Cut:
     """The cut that sends nothing."""
-    return _cut(model, (1 << len(model.nodes)) - 1)
+    return head_cut(model, (1 << len(model.nodes)) - 1)
 
 
 def server_only(model: Model) -> Cut:
@@ -68,7 +65,7 @@ def server_only(model: Model) -> Cut:
     Raises:
         CutError: an input is no plain tensor, so that it cannot be sent.
     """
-    cut = _cut(model, 0)
+    cut = head_cut(model, 0)
     _require_crossable(model, cut.crossing)
     return cut
 
@@ -99,7 +96,7 @@ def cut_at(model: Model, crossing: Iterable[str]) -> Cut:
     if not names:
         return device_only(model)
     _require_crossable(model, tail_piece(model, names, None).inputs)
-    cut = _widest(model, names)
+    cut = widest_cut(model, names)
     if names != frozenset(cut.crossing):
         raise CutError(f"{_listed(names)} is no cut: {_obstacle(model, names)}")
     return cut
@@ -142,96 +139,6 @@ def tail_piece(model: Model, fed: Iterable[str], requested: Sequence[str] | None
     return Piece(inputs=tuple(name for name in model.tensors if name in names), outputs=tuple(wanted))
 
 
-def single_tensor_cuts(model: Model) -> tuple[Cut, ...]:
-    """All cuts that send one tensor, from the shallowest to the deepest; a sole input makes server-only one."""
-    count = len(model.nodes)
-    descendants = [0] * count
-    for index in reversed(range(count)):
-        for name in model.nodes[index].outputs:
-            for consumer in model.consumers.get(name, ()):
-                descendants[index] |= descendants[consumer] | 1 << consumer
-    cuts = []
-    for name in model.tensors:
-        tail = 0
-        consumers = model.consumers.get(name, ())
-        for consumer in consumers:
-            tail |= descendants[consumer] | 1 << consumer
-        if not tail or name not in model.crossable:
-            continue
-        if _only_reads(model, tail, name):
-            cuts.append(_cut(model, ((1 << count) - 1) & ~tail))
-        elif len(consumers) > 1 and (cut := _widest(model, frozenset({name}))).crossing:
-            cuts.append(cut)  # some of those that read it can stay on the device
-    return tuple(sorted(cuts, key=lambda cut: (cut.depth, cut.crossing)))
-
-
-def prefix_cuts(model: Model) -> tuple[Cut, ...]:
-    """The cuts after the first few nodes in graph order, however many tensors cross; each legal, and once.
-
-    A node of those that only makes outputs from crossing tensors is the tail's all the same, as in `cut_at`.
-    """
-    sets = dict.fromkeys(alive for alive in _alive(model) if alive and model.crossable.issuperset(alive))
-    return tuple(_widest(model, alive) for alive in sets)
-
-
-def candidate_cuts(model: Model) -> tuple[Cut, ...]:
-    """The cuts worth measuring: server-only, those that send less than every shallower one, device-only.
-
-    A deeper cut that sends no less loses to the shallower one as long as the server runs the nodes in
-    between no slower than the device; where it does not, device-only wins over both.
-    """
-    cuts = sorted((*single_tensor_cuts(model), *_lean_cuts(model)), key=lambda cut: (cut.depth, len(cut.crossing)))
-    chosen: list[Cut] = []
-    for cut in cuts:
-        if cut.depth == 0:
-            if not chosen:
-                chosen.append(cut)
-        elif chosen and _absorbs(model, chosen[-1], cut):
-            chosen[-1] = cut
-        elif not chosen or cut.up_bytes < min(earlier.up_bytes for earlier in chosen):
-            chosen.append(cut)
-    return (*chosen, device_only(model))
-
-
-def _lean_cuts(model: Model) -> Iterator[Cut]:
-    # The prefix cuts that send no more than any shallower one: the only ones that can be candidates.
-    least_bytes = float("inf")
-    for alive in dict.fromkeys(_alive(model)):
-        size_bytes = sum(model.tensors[name].size_bytes or 0 for name in alive)
-        if alive and model.crossable.issuperset(alive) and size_bytes <= least_bytes:
-            least_bytes = size_bytes
-            yield _widest(model, alive)
-
-
-def _alive(model: Model) -> Iterator[frozenset[str]]:
-    # Before each node in turn: the tensors at hand that it or a later one reads.
-    last_read = {name: indices[-1] for name, indices in model.consumers.items()}
-    alive = {tensor.name for tensor in model.inputs if tensor.name in last_read}
-    for index, node in enumerate(model.nodes):
-        yield frozenset(alive)
-        alive -= {name for name in node.inputs if last_read[name] == index}
-        alive |= {name for name in node.outputs if name in last_read}
-
-
-def _absorbs(model: Model, earlier: Cut, later: Cut) -> bool:
-    between = later.nodes & ~earlier.nodes
-    return (
-        earlier.depth > 0
-        and later.up_bytes == earlier.up_bytes
-        and earlier.nodes & ~later.nodes == 0
-        and all(model.nodes[index].op_type in _FUSED_ACTIVATIONS for index in _indices(between))
-    )
-
-
-def _only_reads(model: Model, tail: int, name: str) -> bool:
-    for index in _indices(tail):
-        for read in model.nodes[index].inputs:
-            producer = model.producers.get(read)
-            if read != name and (producer is None or not tail >> producer & 1):
-                return False
-    return True
-
-
 def _needed(model: Model, wanted: Iterable[str], fed: frozenset[str]) -> tuple[set[int], set[str]]:
     # The nodes that compute `wanted` from `fed`, and the inputs they would need beside it.
     inputs = {tensor.name for tensor in model.inputs}
@@ -250,9 +157,41 @@ def _needed(model: Model, wanted: Iterable[str], fed: frozenset[str]) -> tuple[s
     return nodes, missing
 
 
-def _cut(model: Model, head: int) -> Cut:
+def cut_of(model: Model, head: int) -> Cut:
+    """The cut that sends what a head leaves unfinished.
+
+    What crosses names a cut, so nodes of the head that only make outputs from crossing tensors become the tail's,
+    as in `cut_at`.
+
+    Args:
+        model: the graph.
+        head: a bit set over node indices.
+
+    Raises:
+        CutError: a node of the head waits for the tail, or a tensor that would cross may not.
+    """
+    for index in node_indices(head):
+        for name in model.nodes[index].inputs:
+            producer = model.producers.get(name)
+            if producer is not None and not head >> producer & 1:
+                raise CutError(
+                    f"{model.nodes[index].name!r} would run on the device and wait for {name!r} from the server; put "
+                    "what makes it into the head, too"
+                )
+    crossing = head_cut(model, head).crossing
+    _require_crossable(model, crossing)
+    return widest_cut(model, frozenset(crossing)) if crossing else device_only(model)
+
+
+def head_cut(model: Model, head: int) -> Cut:
+    """The cut with exactly these nodes in its head, which is not asked whether it may be.
+
+    Args:
+        model: the graph.
+        head: a bit set over node indices.
+    """
     # Outputs that no node makes stay on the device: constants come from its head, inputs are at hand.
-    made_by_head = {name for index in _indices(head) for name in model.nodes[index].outputs}
+    made_by_head = {name for index in node_indices(head) for name in model.nodes[index].outputs}
     tail_nodes = [node for index, node in enumerate(model.nodes) if not head >> index & 1]
     made_by_tail = {name for node in tail_nodes for name in node.outputs}
     read_by_tail = {name for node in tail_nodes for name in node.inputs}
@@ -270,7 +209,7 @@ def _cut(model: Model, head: int) -> Cut:
         tail=Piece(inputs=crossing, outputs=tail_outputs) if tail_outputs else None,
         up_bytes=sum(model.tensors[name].size_bytes or 0 for name in crossing) if tail_outputs else 0,
         down_bytes=sum(model.tensors[name].size_bytes or 0 for name in tail_outputs),
-        macs=sum(model.nodes[index].macs for index in _indices(head)),
+        macs=sum(model.nodes[index].macs for index in node_indices(head)),
         depth=head.bit_count(),
         nodes=head,
     )
@@ -314,23 +253,24 @@ def _obstacle(model: Model, fed: frozenset[str]) -> str:
     return f"nothing that is left to run reads {_listed(fed)}"
 
 
-def _widest(model: Model, fed: frozenset[str]) -> Cut:
-    # The cut with the most nodes in a tail that reads `fed` alone, and on which no node of the head waits.
+def widest_cut(model: Model, fed: frozenset[str]) -> Cut:
+    """The cut with the most nodes in a tail that reads `fed` alone, and on which no node of the head waits."""
     tail, before = _computable(model, fed), -1
     while tail != before:
         before = tail
-        for index in reversed(tuple(_indices(tail))):
+        for index in reversed(tuple(node_indices(tail))):
             readers = (reader for name in model.nodes[index].outputs for reader in model.consumers.get(name, ()))
             if not all(tail >> reader & 1 for reader in readers):
                 tail &= ~(1 << index)
-        for index in _indices(tail):
+        for index in node_indices(tail):
             producers = (model.producers.get(name) for name in model.nodes[index].inputs if name not in fed)
             if not all(producer is not None and tail >> producer & 1 for producer in producers):
                 tail &= ~(1 << index)
-    return _cut(model, ((1 << len(model.nodes)) - 1) & ~tail)
+    return head_cut(model, ((1 << len(model.nodes)) - 1) & ~tail)
 
 
-def _indices(nodes: int) -> Iterator[int]:
+def node_indices(nodes: int) -> Iterator[int]:
+    """The members of a bit set over node indices, ascending."""
     while nodes:
         lowest = nodes & -nodes
         yield lowest.bit_length() - 1
