@@ -16,6 +16,7 @@ from partway.graph.cuts import (
     whole,
 )
 from partway.graph.kernels import Kernel, Operand, read_kernels, resident_bytes
+from partway.graph.memory import head_bytes
 from partway.graph.model import Model, Node
 from partway.graph.slicing import Adapter, Slicer
 from partway.graph.source import Source
@@ -43,6 +44,7 @@ __all__ = [
     "cut_of",
     "device_only",
     "dtype_name",
+    "head_bytes",
     "match_value",
     "node_indices",
     "prefix_cuts",

@@ -94,7 +94,7 @@ class Model:
     @cached_property
     def weight_bytes(self) -> int:
         """Bytes of all constants."""
-        return sum(_size_bytes(tensor) for tensor in self.graph.graph.initializer)
+        return sum(constant_bytes(tensor) for tensor in self.graph.graph.initializer)
 
     @cached_property
     def producers(self) -> Mapping[str, int]:
@@ -151,7 +151,7 @@ def _read_nodes(graph: onnx.GraphProto, tensors: Mapping[str, TensorInfo]) -> tu
                     [_shape(tensor, constants, tensors) for tensor in node.input],
                     _shape(node.output[0], constants, tensors),
                 ),
-                weight_bytes=sum(_size_bytes(constants[tensor]) for tensor in read if tensor in constants),
+                weight_bytes=sum(constant_bytes(constants[tensor]) for tensor in read if tensor in constants),
             )
         )
     return tuple(nodes)
@@ -165,6 +165,7 @@ def _shape(
     return tensors[name].static_shape if name in tensors else None
 
 
-def _size_bytes(tensor: onnx.TensorProto) -> int:
+def constant_bytes(tensor: onnx.TensorProto) -> int:
+    """Bytes of a weight's elements, wherever they lie."""
     dtype = np.dtype(onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type))
     return prod(int(length) for length in tensor.dims) * dtype.itemsize

@@ -29,7 +29,7 @@ from partway.planning.sides import PieceCost, Side, costs_of_sides
 from partway.prediction.calibration import Correction
 from partway.prediction.energy import FittedPower
 from partway.prediction.pieces import PieceEstimator
-from partway.prediction.predictor import Estimate, Prediction, Setting
+from partway.prediction.predictor import Estimate, Prediction, Predictor, Setting
 from partway.prediction.profile import Profile
 from partway.profiling.machine import Machine
 from partway.profiling.power import ConstantPower
@@ -188,15 +188,27 @@ def _estimate(store: PieceStore, cuts: Iterable[Cut], prediction: Prediction) ->
     return dict(zip(pieces, found, strict=True))
 
 
-def _depths(model: Model, cuts: Sequence[Cut], prediction: Prediction) -> list[float]:
-    # Predicted seconds of the plain graph's nodes in each head, float (cuts,).
+def predicted_node_seconds(model: Model, predictor: Predictor) -> FloatArray:
+    """Seconds of the plain graph's nodes, each as a kernel of its own, float64 (nodes,).
+
+    Args:
+        model: the canonical graph.
+        predictor: of the machine.
+    """
+    prediction = Prediction(predictor)
     kernels = [prediction.describe(kernel) for kernel in read_kernels(model.graph, model.tensors)]
-    heavy = prediction.predictor.setting(model.weight_bytes)
+    heavy = predictor.setting(model.weight_bytes)
     rows = [(features, heavy if features.terms.get("weight_bytes") else Setting()) for features in kernels]
     seconds, _ = prediction.kernels(rows)
-    length = -(-len(kernels) // 8)
+    return np.asarray(seconds, dtype=np.float64)
+
+
+def _depths(model: Model, cuts: Sequence[Cut], prediction: Prediction) -> list[float]:
+    # Predicted seconds of the plain graph's nodes in each head, float (cuts,).
+    seconds = predicted_node_seconds(model, prediction.predictor)
+    length = -(-len(seconds) // 8)
     heads = np.frombuffer(b"".join(cut.nodes.to_bytes(length, "little") for cut in cuts), dtype=np.uint8)
-    chosen = np.unpackbits(heads.reshape(len(cuts), length), axis=1, count=len(kernels), bitorder="little")
+    chosen = np.unpackbits(heads.reshape(len(cuts), length), axis=1, count=len(seconds), bitorder="little")
     return [float(depth_s) for depth_s in chosen @ seconds]
 
 
