@@ -12,8 +12,10 @@ from partway.units import (
     format_rate,
     format_size,
     parse_duration,
+    parse_energy,
     parse_power,
     parse_rate,
+    parse_share,
     parse_size,
 )
 
@@ -73,7 +75,7 @@ def test_a_unit_of_another_kind_is_refused() -> None:
 @law
 @given(st.text())
 def test_no_text_is_more_than_an_input_error(text: str) -> None:
-    for parse in (parse_duration, parse_size, parse_rate, parse_power):
+    for parse in (parse_duration, parse_size, parse_rate, parse_power, parse_energy):
         try:
             assert parse(text) >= 0
         except InputError as error:
@@ -122,3 +124,19 @@ def test_what_is_written_reads_back_within_the_last_digit(quantity: float) -> No
         assert parse_power(format_power(quantity)) == pytest.approx(quantity, rel=0.006)
     if quantity >= 1:
         assert parse_size(format_size(quantity)) == pytest.approx(quantity, rel=0.006)
+
+
+@pytest.mark.parametrize(("text", "joules"), [("0.5J", 0.5), ("20 mJ", 0.02), ("1kJ", 1000.0), ("2Wh", 7200.0)])
+def test_energies_are_read_as_people_write_them(text: str, joules: float) -> None:
+    assert parse_energy(text) == pytest.approx(joules)
+
+
+@pytest.mark.parametrize(("text", "share"), [("1%", 0.01), ("0.01", 0.01), ("2.5 %", 0.025), ("0", 0.0)])
+def test_shares_are_read_as_people_write_them(text: str, share: float) -> None:
+    assert parse_share(text) == pytest.approx(share)
+
+
+@pytest.mark.parametrize("text", ["", "one", "1s", "-1%", "%"])
+def test_what_is_no_share_is_refused_with_an_example(text: str) -> None:
+    with pytest.raises(InputError, match=r"write per cent or a fraction"):
+        parse_share(text)

@@ -8,7 +8,7 @@ import re
 
 from partway.errors import InputError
 
-_QUANTITY = re.compile(r"\s*([0-9]*\.?[0-9]+(?:[eE][+-]?[0-9]+)?)\s*([A-Za-zµ/]*)\s*")
+_QUANTITY = re.compile(r"\s*([0-9]*\.?[0-9]+(?:[eE][+-]?[0-9]+)?)\s*([A-Za-zµ/%]*)\s*")
 
 _SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "min": 60.0, "h": 3600.0}
 _BYTES = {
@@ -20,6 +20,8 @@ _BYTES_PER_S = {
     "B/s": 1.0, "kB/s": 1e3, "MB/s": 1e6, "GB/s": 1e9,
 }  # fmt: skip
 _WATTS = {"W": 1.0, "mW": 1e-3, "kW": 1e3}
+_JOULES = {"J": 1.0, "mJ": 1e-3, "kJ": 1e3, "Wh": 3600.0}
+_SHARES = {"": 1.0, "%": 0.01}
 
 
 def _parse(text: str, factors: dict[str, float], what: str) -> float:
@@ -66,6 +68,27 @@ def parse_power(text: str) -> float:
         InputError: no number, or an unknown unit.
     """
     return _parse(text, _WATTS, "power")
+
+
+def parse_energy(text: str) -> float:
+    """Joules from text such as `0.5J` or `20mJ`.
+
+    Raises:
+        InputError: no number, or an unknown unit.
+    """
+    return _parse(text, _JOULES, "energy")
+
+
+def parse_share(text: str) -> float:
+    """A share from text such as `1%` or `0.01`.
+
+    Raises:
+        InputError: no number, or an unknown unit.
+    """
+    match = _QUANTITY.fullmatch(text)
+    if match is None or match[2] not in _SHARES:
+        raise InputError(f"{text!r} is not a share; write per cent or a fraction, for instance 1% or 0.01")
+    return float(match[1]) * _SHARES[match[2]]
 
 
 def format_duration(duration_s: float) -> str:
