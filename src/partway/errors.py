@@ -9,6 +9,7 @@
     │   └── LinkError           a link description or trace cannot be understood
     ├── EngineError             the runtime failed on a graph it accepted before
     ├── WireError               bytes are not a valid message, or arrived damaged
+    │   └── CodecError          an encoded tensor is not what it should be, or a tensor cannot be encoded
     ├── RequestDeclined         what our own server says to one request; its faces turn it into a status
     │   ├── ModelNotFound       no model of that name and version is served
     │   ├── ModelMismatch       the client speaks of another model or binding, or the model's file is broken
@@ -57,6 +58,10 @@ class EngineError(PartwayError):
 
 class WireError(PartwayError):
     """Bytes on the wire are not a valid message, or their checksum does not match."""
+
+
+class CodecError(WireError):
+    """What arrived encodes no tensor of the model's, or a tensor holds what its codec cannot carry."""
 
 
 class RequestDeclined(PartwayError):
