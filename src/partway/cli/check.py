@@ -1,7 +1,7 @@
 """`partway check`: does head then tail answer as the whole model does, at every cut?
 
-Input: a model and feeds, random ones unless given. Output: the largest differences and the tolerance, as tables or
-JSON; the exit status says whether every cut passed.
+Input: a model and feeds, random ones unless given. Output: the largest differences and the tolerance, and what codecs
+make of it where some are named, as tables or JSON; the exit status says whether every cut passed.
 """
 
 import argparse
@@ -9,6 +9,14 @@ import math
 
 import numpy as np
 
+from partway.cli.check_codecs import (
+    CodecReport,
+    add_codec_options,
+    codec_rows,
+    print_codecs,
+    require_codec,
+    try_codecs,
+)
 from partway.cli.opening import open_graph, open_subject
 from partway.cli.options import add_json, add_model, count_or_none
 from partway.engine import OrtRuntime
@@ -19,11 +27,16 @@ _EXAMPLES = """examples:
   partway check resnet50.onnx
   partway check detector.onnx --input page.npz
   partway check vad.onnx --shape input=1,576 --bind sr=16000 --sample 64
+  partway check detector.onnx --input page.npz --codec zstd,int8 --max-error 1%
 
 The reference is the file itself in a plain ONNX Runtime session. An output may
 differ by 1e-4 of its scale (less for float64, more for the narrow types), by
 1e-6, or by twice what ONNX Runtime's own optimisation levels differ by,
 whichever is most; integers, booleans and strings must be equal.
+
+Codecs are compared with the same cut without one. Their error is the largest
+difference as a share of the output's scale; "top stays" says whether the
+largest element along an output's last axis (a class, a character) stays so.
 """
 _MOST_SHOWN = 5
 
@@ -35,7 +48,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="is head then tail the model, at every cut?",
         description="Run head then tail at every single-tensor cut and at a sample of the\n"
         "others, and compare with the whole model. Exit status 1 when a cut is over\n"
-        "tolerance, or when no output has a finite number to compare.",
+        "tolerance, when no output has a finite number to compare, when a lossless\n"
+        "codec changes an answer, or when a codec is over --max-error at every cut.",
         epilog=_EXAMPLES,
     )
     add_model(parser)
@@ -46,18 +60,21 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         metavar="N",
         help="how many cuts of several tensors to try (default 16)",
     )
+    add_codec_options(parser)
     add_json(parser)
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Check the model and print what was found; 1 when a cut is over tolerance or nothing could be compared, else 0.
+    """Check the model and print what was found; 1 when a cut or a codec failed or nothing could be compared, else 0.
 
     Raises:
         InputError: the model or its inputs cannot be used.
         EngineError: the runtime fails on a piece.
     """
+    require_codec(arguments)
     subject = open_subject(arguments)
+    made_up = subject.given is None
     runtime = OrtRuntime(threads=arguments.threads)
     model = open_graph(subject, runtime, quiet=arguments.json)
     with follow("checking cuts", quiet=arguments.json) as progress:
@@ -70,11 +87,29 @@ def run(arguments: argparse.Namespace) -> int:
             generator=np.random.default_rng(arguments.seed),
             progress=progress,
         )
+    codecs = None
+    if arguments.codec is not None:
+        codecs = try_codecs(
+            model,
+            runtime,
+            arguments.codec,
+            subject.feeds,
+            made_up=made_up,
+            seed=arguments.seed,
+            max_error=arguments.max_error,
+            quiet=arguments.json,
+        )
     if arguments.json:
-        print_json(_document(arguments.model, report))
+        print_json(_document(arguments.model, report, codecs))
     else:
-        _print(arguments.model, report, made_up=subject.given is None)
-    return 0 if report.passed else 1
+        _print(arguments.model, report, made_up=made_up)
+        if codecs is not None:
+            print_codecs(codecs, made_up=made_up)
+    return 0 if _passed(report, codecs) else 1
+
+
+def _passed(report: CheckReport, codecs: CodecReport | None) -> bool:
+    return report.passed and (codecs is None or codecs.passed)
 
 
 def _print(path: str, report: CheckReport, *, made_up: bool) -> None:
@@ -143,8 +178,8 @@ def _print(path: str, report: CheckReport, *, made_up: bool) -> None:
         )
 
 
-def _document(path: str, report: CheckReport) -> dict[str, object]:
-    return {
+def _document(path: str, report: CheckReport, codecs: CodecReport | None) -> dict[str, object]:
+    document: dict[str, object] = {
         "model": path,
         "cuts_checked": report.cuts_checked,
         # Each the largest of all checks: a cut may be off most in one way and not in the other.
@@ -159,7 +194,7 @@ def _document(path: str, report: CheckReport) -> dict[str, object]:
             }
             for name, tolerance in report.tolerances.items()
         },
-        "passed": report.passed,
+        "passed": _passed(report, codecs),
         "unproved": report.unproved,
         "nodes": report.nodes,
         "cuttable_nodes": report.cuttable_nodes,
@@ -174,6 +209,9 @@ def _document(path: str, report: CheckReport) -> dict[str, object]:
             for check in report.checks
         ],
     }
+    if codecs is not None:
+        document["codecs"] = codec_rows(codecs)
+    return document
 
 
 def _pieces(check: CutCheck) -> str:

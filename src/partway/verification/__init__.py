@@ -1,15 +1,33 @@
 """Models and inputs in, proof that every cut answers as the whole model does out."""
 
 from partway.verification.check import CheckReport, CutCheck, check_model, run_cut
+from partway.verification.coding import (
+    CodecTrial,
+    CodedCheck,
+    TensorTrial,
+    check_codecs,
+    crossing_arrays,
+    cut_trials,
+    measure_codecs,
+    run_coded,
+)
 from partway.verification.tolerance import Difference, Tolerance, difference, tolerance_of
 
 __all__ = [
     "CheckReport",
+    "CodecTrial",
+    "CodedCheck",
     "CutCheck",
     "Difference",
+    "TensorTrial",
     "Tolerance",
+    "check_codecs",
     "check_model",
+    "crossing_arrays",
+    "cut_trials",
     "difference",
+    "measure_codecs",
+    "run_coded",
     "run_cut",
     "tolerance_of",
 ]
