@@ -20,12 +20,12 @@ from types import FrameType
 from typing import NoReturn
 
 from partway import __version__
-from partway.cli import bench, check, demo, doctor, evaluate, inspect, plan, profile, run, serve
+from partway.cli import bench, check, demo, doctor, evaluate, inspect, plan, profile, run, serve, split
 from partway.errors import InputError, PartwayError
 
 logger = logging.getLogger(__name__)
 
-_VERBS = (inspect, check, plan, run, serve, bench, profile, evaluate, demo, doctor)
+_VERBS = (inspect, check, plan, run, serve, split, bench, profile, evaluate, demo, doctor)
 _FAILED, _WRONG_USAGE, _INTERRUPTED, _TERMINATED = 1, 2, 130, 143
 
 _DESCRIPTION = """\
