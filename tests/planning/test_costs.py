@@ -1,6 +1,7 @@
 import dataclasses
 import math
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
@@ -143,4 +144,26 @@ def test_cuts_are_described_in_words() -> None:
     names = ("a", "b", "c", "d")
     cost = CutCost(crossing=names, device_s=0, up_bytes=0, server_s=0, down_bytes=0, offloaded=True)
     assert describe_cut(cost) == "the cut at a, b and 2 more"
+    assert describe_cut(msgspec.structs.replace(cost, codec="int8")) == "the cut at a, b and 2 more as int8"
     assert describe_cut(device_only(1.0)) == "the device alone"
+
+
+@pytest.mark.parametrize("name", ["error", "device_bytes"])
+@pytest.mark.parametrize("value", [-1, math.inf, math.nan])
+def test_an_error_or_a_memory_that_no_cut_has_is_refused_by_name(name: str, value: float) -> None:
+    with pytest.raises(InputError, match=f"{name} of the device alone"):
+        msgspec.structs.replace(device_only(1.0), **{name: value})
+
+
+@given(cost_sets)
+def test_a_table_has_the_memory_joules_and_errors_of_its_cuts(costs: list[CutCost]) -> None:
+    table = CostTable.of(costs)
+    for column, values in (
+        (table.device_j, [cost.device_j for cost in costs]),
+        (table.device_bytes, [cost.device_bytes for cost in costs]),
+        (table.error, [cost.error for cost in costs]),
+    ):
+        np.testing.assert_array_equal(column, np.array(values, dtype=np.float64))
+    assert table.has_joules == any(cost.device_j is not None for cost in costs)
+    assert not table.lossy
+    assert CostTable.of([msgspec.structs.replace(costs[0], error=0.01)]).lossy

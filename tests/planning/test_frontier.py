@@ -1,13 +1,25 @@
 import math
 
+import msgspec
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.planning.strategies import conditions_inside, cost_sets, device_only
+from tests.planning.strategies import (
+    conditions_inside,
+    cost_sets,
+    cut_costs,
+    device_only,
+    metered_sets,
+    watts,
+    with_joules,
+)
 
 from partway.errors import InputError
+from partway.link.radio import NAMED_RADIOS
 from partway.planning.costs import Conditions, CostTable, CutCost, latency_s
-from partway.planning.frontier import Region, frontier
+from partway.planning.energy import PowerDraw, energy_j
+from partway.planning.frontier import Draws, Region, frontier
 
 REGION = Region()
 ONE_RATE = Region(
@@ -32,6 +44,53 @@ def test_the_best_kept_cut_is_as_good_as_the_best_of_all_everywhere_in_the_regio
     seconds = latency_s(CostTable.of(costs), conditions)
     kept = frontier(costs, REGION, tolerance)
     assert seconds[list(kept)].min() <= seconds.min() * (1 + tolerance + 1e-8) + 1e-29
+
+
+def draws_of(radio: str, device_idle_w: float) -> Draws:
+    return lambda conditions: PowerDraw.of(NAMED_RADIOS[radio], conditions, device_idle_w=device_idle_w, tail=True)
+
+
+@given(
+    metered_sets,
+    conditions_inside(REGION),
+    st.sampled_from(sorted(NAMED_RADIOS)),
+    watts,
+    st.floats(-6, 6),
+    st.sampled_from([0.0, 0.001, 0.05]),
+)
+def test_with_joules_it_is_as_good_for_latency_energy_and_every_balance_of_both(
+    costs: list[CutCost], conditions: Conditions, radio: str, idle_w: float, exponent: float, tolerance: float
+) -> None:
+    draws = draws_of(radio, idle_w)
+    table = CostTable.of(costs)
+    seconds, joules = latency_s(table, conditions), energy_j(table, conditions, draws(conditions))
+    kept = list(frontier(costs, REGION, tolerance, draws=draws))
+    for values in (seconds, joules, seconds + 10.0**exponent * joules):
+        assert values[kept].min() <= values.min() * (1 + tolerance + 1e-8) + 1e-22
+
+
+@given(st.lists(cut_costs | with_joules(cut_costs), min_size=1, max_size=12), conditions_inside(REGION))
+def test_cuts_of_unknown_joules_are_judged_by_latency_and_push_none_of_known_joules_out(
+    costs: list[CutCost], conditions: Conditions
+) -> None:
+    draws = draws_of("lte", 1.0)
+    table = CostTable.of(costs)
+    seconds, joules = latency_s(table, conditions), energy_j(table, conditions, draws(conditions))
+    kept = list(frontier(costs, REGION, draws=draws))
+    assert seconds[kept].min() <= seconds.min() * 1.00101 + 1e-29
+    known = ~np.isnan(joules)
+    if known.any():
+        for values in (joules, seconds + joules):
+            assert np.nanmin(values[kept]) <= np.nanmin(values) * 1.00101 + 1e-22
+
+
+def test_a_cut_that_only_saves_energy_is_kept_only_where_joules_count() -> None:
+    def metered(cost: CutCost, device_j: float) -> CutCost:
+        return msgspec.structs.replace(cost, device_j=device_j, device_j_how="metered")
+
+    costs = [metered(cut(0.0, 600_000), 0.0), metered(cut(0.1, 40_000), 2.0), metered(cut(0.11, 41_000), 0.1)]
+    assert frontier(costs) == (0, 1)
+    assert frontier(costs, draws=draws_of("wifi", 1.0)) == (0, 1, 2)
 
 
 @given(st.lists(st.tuples(st.integers(1, 60), st.integers(0, 60)), min_size=1, max_size=15, unique=True))

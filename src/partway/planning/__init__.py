@@ -1,5 +1,8 @@
 """Costs of cuts in seconds and joules, the few that can be best, and one decision per request."""
 
+from partway.planning.battery import Charge, read_charge
+from partway.planning.bounds import Bound, energy_bound, throughput_bound
+from partway.planning.constraints import Constraints
 from partway.planning.costs import Conditions, CostTable, CutCost, Parts, describe_cut, latency_s, parts, spread_s
 from partway.planning.decision import Decision, decide
 from partway.planning.energy import (
@@ -10,30 +13,48 @@ from partway.planning.energy import (
     energy_parts,
     energy_terms,
 )
-from partway.planning.frontier import Region, frontier
+from partway.planning.frontier import Draws, Region, frontier
 from partway.planning.interpolation import PieceTimes, interpolate_costs
-from partway.planning.plan import PlanDocument, RankedCut, make_plan, rank
+from partway.planning.objective import OBJECTIVES, Goal, ObjectiveName
+from partway.planning.pareto import pareto
+from partway.planning.placement import allows
+from partway.planning.plan import PlanDocument, RankedCut, SearchRecord, make_plan, rank
 from partway.planning.predicted import PredictedSide, predicted_costs, predicted_side
+from partway.planning.proposing import Proposal, additive_gap, propose_cuts
+from partway.planning.search import NodeCosts
 from partway.planning.sides import PieceCost, Side, costs_of_sides
 
 __all__ = [
+    "OBJECTIVES",
+    "Bound",
+    "Charge",
     "Conditions",
+    "Constraints",
     "CostTable",
     "CutCost",
     "Decision",
+    "Draws",
     "EnergyParts",
+    "Goal",
+    "NodeCosts",
+    "ObjectiveName",
     "Parts",
     "PieceCost",
     "PieceTimes",
     "PlanDocument",
     "PowerDraw",
     "PredictedSide",
+    "Proposal",
     "RankedCut",
     "Region",
+    "SearchRecord",
     "Side",
+    "additive_gap",
+    "allows",
     "costs_of_sides",
     "decide",
     "describe_cut",
+    "energy_bound",
     "energy_coefficients",
     "energy_j",
     "energy_parts",
@@ -42,9 +63,13 @@ __all__ = [
     "interpolate_costs",
     "latency_s",
     "make_plan",
+    "pareto",
     "parts",
     "predicted_costs",
     "predicted_side",
+    "propose_cuts",
     "rank",
+    "read_charge",
     "spread_s",
+    "throughput_bound",
 ]

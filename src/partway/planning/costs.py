@@ -20,6 +20,19 @@ FloatArray = npt.NDArray[np.float64]
 How = Literal["measured", "interpolated", "predicted"]
 
 
+_NUMBERS = (
+    "device_s",
+    "up_bytes",
+    "server_s",
+    "down_bytes",
+    "device_j",
+    "device_spread",
+    "server_spread",
+    "error",
+    "device_bytes",
+)
+
+
 class CutCost(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The numbers of one cut: all that a decision needs to know about it.
 
@@ -38,6 +51,11 @@ class CutCost(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         how: where the seconds come from; what was done for either piece, whichever is furthest from measuring.
         device_spread: standard deviation of the logarithm of true over stated `device_s`; None where unknown.
         server_spread: the same of `server_s`.
+        codec: how the crossing tensors travel; `raw` as they are.
+        error: the largest difference that the codec makes to an output, as a share of the output's scale; 0 for a
+            codec that loses nothing.
+        device_bytes: memory that the head needs, its weights and the largest set of tensors alive at once; None
+            where unknown.
 
     Raises:
         InputError: a number is negative or not finite, a device-only cut has bytes or server seconds, or joules do
@@ -55,10 +73,13 @@ class CutCost(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     how: How = "measured"
     device_spread: float | None = None
     server_spread: float | None = None
+    codec: str = "raw"
+    error: float = 0.0
+    device_bytes: int | None = None
 
     def __post_init__(self) -> None:
         """Refuse numbers that no cut can have."""
-        for name in ("device_s", "up_bytes", "server_s", "down_bytes", "device_j", "device_spread", "server_spread"):
+        for name in _NUMBERS:
             value: float | None = getattr(self, name)
             if value is not None and not 0 <= value < math.inf:
                 raise InputError(f"{name} of {describe_cut(self)} is {value}; it must be finite and not negative")
@@ -75,12 +96,13 @@ class CutCost(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 def describe_cut(cost: CutCost) -> str:
-    """The cut in words: `the device alone`, `the cut at relu5_1`, `the cut at a, b and 3 more`."""
+    """The cut in words: `the device alone`, `the cut at relu5_1 as int8`, `the cut at a, b and 3 more`."""
     if not cost.offloaded:
         return "the device alone"
     shown, rest = cost.crossing[:2], len(cost.crossing) - 2
     more = f" and {rest} more" if rest > 0 else ""
-    return f"the cut at {', '.join(shown)}{more}"
+    codec = "" if cost.codec == "raw" else f" as {cost.codec}"
+    return f"the cut at {', '.join(shown)}{more}{codec}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,11 +175,21 @@ class CostTable:
     Attributes:
         costs: the cuts, in the caller's order.
         terms: float64 (cuts, 5), one column per coefficient of `coefficients`: device_s, offloaded, up_bytes,
-            server_s, down_bytes. Read-only.
+            server_s, down_bytes. Read-only, as all arrays here.
+        device_j: joules of the heads, float64 (cuts,); `nan` where unknown.
+        device_bytes: memory that the heads need, float64 (cuts,); `nan` where unknown.
+        error: what the codecs lose, float64 (cuts,).
+        has_joules: whether those of any head are known.
+        lossy: whether any codec loses anything.
     """
 
     costs: tuple[CutCost, ...]
     terms: FloatArray = field(repr=False, compare=False)
+    device_j: FloatArray = field(repr=False, compare=False)
+    device_bytes: FloatArray = field(repr=False, compare=False)
+    error: FloatArray = field(repr=False, compare=False)
+    has_joules: bool = field(repr=False, compare=False)
+    lossy: bool = field(repr=False, compare=False)
 
     @classmethod
     def of(cls, costs: Sequence[CutCost]) -> "CostTable":
@@ -168,13 +200,26 @@ class CostTable:
         """
         if not costs:
             raise InputError("a cost table was given no cuts; give at least one, such as the device-only cut")
-        rows = [(c.device_s, float(c.offloaded), c.up_bytes, c.server_s, c.down_bytes) for c in costs]
-        terms = np.array(rows, dtype=np.float64)
-        terms.flags.writeable = False
-        return cls(costs=tuple(costs), terms=terms)
+        error = _read_only([c.error for c in costs])
+        return cls(
+            costs=tuple(costs),
+            terms=_read_only([(c.device_s, float(c.offloaded), c.up_bytes, c.server_s, c.down_bytes) for c in costs]),
+            device_j=_read_only([c.device_j for c in costs]),
+            device_bytes=_read_only([c.device_bytes for c in costs]),
+            error=error,
+            has_joules=any(c.device_j is not None for c in costs),
+            lossy=bool(error.any()),
+        )
 
     def __len__(self) -> int:
         return len(self.costs)
+
+
+def _read_only(values: Sequence[object]) -> FloatArray:
+    # None becomes nan.
+    array = np.array(values, dtype=np.float64)
+    array.flags.writeable = False
+    return array
 
 
 def coefficients(conditions: Conditions) -> FloatArray:

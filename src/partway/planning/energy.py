@@ -106,7 +106,7 @@ def energy_terms(table: CostTable) -> FloatArray:
     The columns of `CostTable.terms`, with device_j in the place of device_s: `nan` where it is unknown.
     """
     terms = table.terms.copy()
-    terms[:, 0] = [math.nan if cost.device_j is None else cost.device_j for cost in table.costs]
+    terms[:, 0] = table.device_j
     return terms
 
 

@@ -13,6 +13,10 @@ of the mixed ones. That turns "needed somewhere" into geometry on 32 numbers, wi
 2. Start from device-only and server-only. While some cut is not within the tolerance of a mixture of two kept
    ones, keep the one that is furthest from it (quickhull's rule).
 
+Energy is linear, too, in five prices of its own, so its 32 corners can join: a mixture that is no worse than a cut
+in all corners of both is no worse for any sum of the two either, whatever the battery makes a joule count. A cut
+whose joules are unknown is judged by latency alone, and stands in for no cut whose joules are known.
+
 What is guaranteed: the tolerance, everywhere in the region, for every kind of cost. What is not: the smallest
 possible set, since a cut that only a mixture of three could replace stays. Where cuts differ in two numbers
 the result is exactly the lower convex hull.
@@ -24,21 +28,29 @@ rule, Barber, Dobkin and Huhdanpaa, ACM Transactions on Mathematical Software 22
 import itertools
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from partway.errors import InputError
 from partway.planning.costs import Conditions, CostTable, CutCost, FloatArray, coefficients
+from partway.planning.energy import PowerDraw, energy_coefficients, energy_terms
+from partway.planning.pareto import undominated
 
 logger = logging.getLogger(__name__)
 
 # Halvings of a mixture's share: 2^-30 is far below any tolerance and above rounding.
 _HALVINGS = 30
 _ROUNDING = 1e-9
-# Latencies are compared as ratios, so none may be 0.
-_NOTHING_S = 1e-30
+# Latencies and joules are compared as ratios, so none may be 0.
+_NOTHING = 1e-30
+# Beyond any joules, so that what is unknown is beaten by all that is known and beats nothing of it.
+_UNKNOWN_J = 1e18
+
+Draws = Callable[[Conditions], PowerDraw]
+"""What the device draws under given conditions. The prices of joules that it makes (`energy_coefficients`) must lie
+between those of a region's corners, as they do for constant watts and for any `Radio`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +116,9 @@ class Region:
         )
 
 
-def frontier(costs: Sequence[CutCost], region: Region | None = None, tolerance: float = 0.001) -> tuple[int, ...]:
+def frontier(
+    costs: Sequence[CutCost], region: Region | None = None, tolerance: float = 0.001, *, draws: Draws | None = None
+) -> tuple[int, ...]:
     """A small set of cuts, one of which is as good as the best of all, everywhere in the region.
 
     Takes about 10 ms for the 50 cuts of a deep model.
@@ -112,7 +126,8 @@ def frontier(costs: Sequence[CutCost], region: Region | None = None, tolerance: 
     Args:
         costs: the cuts to choose from.
         region: the conditions it must hold for; `Region()` if None.
-        tolerance: by how much the best kept cut may be slower than the best of all, as a share, >= 0.
+        tolerance: by how much the best kept cut may be worse than the best of all, as a share, >= 0.
+        draws: what the device draws, to hold for energy and for any balance of both; latency alone if None.
 
     Returns:
         Rows of `costs`, ascending. Device-only and server-only (the offloaded cut with the smallest head) are
@@ -120,18 +135,27 @@ def frontier(costs: Sequence[CutCost], region: Region | None = None, tolerance: 
 
     Raises:
         InputError: no costs, or a negative tolerance.
+        LinkError: `draws` knows no watts at the region's rates.
     """
     if not tolerance >= 0:
         raise InputError(f"the frontier's tolerance is {tolerance}; expected a share >= 0, such as 0.001")
     table = CostTable.of(costs)
-    corners = (region or Region()).corners()
-    prices = np.stack([coefficients(corner) for corner in corners])
-    latencies = np.maximum(table.terms @ prices.T, _NOTHING_S)
-    rows = _undominated(latencies)
-    kept = _hull(latencies[rows], _extremes(costs, rows), max(tolerance, _ROUNDING))
+    amounts = _amounts(table, (region or Region()).corners(), draws)
+    rows = undominated(amounts)
+    kept = _hull(amounts[rows], _extremes(costs, rows), max(tolerance, _ROUNDING))
     result = tuple(sorted({int(rows[k]) for k in kept} | set(_always_kept(costs))))
     logger.debug("event=frontier cuts=%d undominated=%d kept=%d", len(costs), len(rows), len(result))
     return result
+
+
+def _amounts(table: CostTable, corners: Sequence[Conditions], draws: Draws | None) -> FloatArray:
+    """Seconds, and joules if asked for, of every cut at every corner, > 0, (cuts, corners or twice as many)."""
+    amounts = table.terms @ np.stack([coefficients(corner) for corner in corners]).T
+    if draws is not None:
+        prices = np.stack([energy_coefficients(corner, draws(corner)) for corner in corners])
+        joules = energy_terms(table) @ prices.T
+        amounts = np.hstack((amounts, np.where(np.isnan(joules), _UNKNOWN_J, joules)))
+    return np.maximum(amounts, _NOTHING)
 
 
 def _always_kept(costs: Sequence[CutCost]) -> list[int]:
@@ -146,30 +170,16 @@ def _extremes(costs: Sequence[CutCost], rows: np.ndarray) -> list[int]:
     return [int(position) for row in _always_kept(costs) for position in np.flatnonzero(rows == row)]
 
 
-def _undominated(latencies: FloatArray) -> np.ndarray:
-    """Rows that no other row beats in every corner; of equal rows the first.
-
-    Args:
-        latencies: (cuts, corners).
-    """
-    # A dominating row has a smaller sum, so going by sums each row need only face those kept before it.
-    kept: list[int] = []
-    for row in np.argsort(latencies.sum(axis=1), kind="stable").tolist():
-        if not kept or not np.any(np.all(latencies[kept] <= latencies[row], axis=1)):
-            kept.append(row)
-    return np.array(sorted(kept))
-
-
-def _hull(latencies: FloatArray, start: Sequence[int], tolerance: float) -> list[int]:
+def _hull(amounts: FloatArray, start: Sequence[int], tolerance: float) -> list[int]:
     """Rows to keep so that every row is within `tolerance` of a mixture of two of them.
 
     Args:
-        latencies: undominated rows, (cuts, corners), > 0.
+        amounts: undominated rows, (cuts, corners), > 0.
         start: rows kept from the start.
         tolerance: share, > 0.
     """
-    waiting = list(start) or [int(latencies.sum(axis=1).argmin())]
-    excess = np.full(len(latencies), np.inf)
+    waiting = list(start) or [int(amounts.sum(axis=1).argmin())]
+    excess = np.full(len(amounts), np.inf)
     kept: list[int] = []
     while waiting:
         new = waiting.pop(0)
@@ -177,7 +187,7 @@ def _hull(latencies: FloatArray, start: Sequence[int], tolerance: float) -> list
         excess[new] = 0.0
         # Rows within the tolerance stay so as more are kept; only the others are looked at again.
         unsettled = np.flatnonzero(excess > 1.0 + tolerance)
-        distances = _excess(latencies[unsettled], latencies[kept])
+        distances = _excess(amounts[unsettled], amounts[kept])
         excess[unsettled] = np.minimum(excess[unsettled], distances)
         if not waiting and excess.max() > 1.0 + tolerance:
             waiting = [int(excess.argmax())]
@@ -188,11 +198,11 @@ def _excess(rows: FloatArray, kept: FloatArray) -> FloatArray:
     """How far each row is from the mixtures of the last kept row with any kept row, (rows,).
 
     For every row, the least over kept rows and shares of the greatest ratio, over corners, of the mixture's
-    latency to the row's: at most 1 + t means that the better of the two is never more than t slower than it.
+    amount to the row's: at most 1 + t means that the better of the two is never more than t worse than it.
 
     Args:
-        rows: latencies of the rows in question, (rows, corners).
-        kept: latencies of the kept rows, (kept, corners), the new one last.
+        rows: amounts of the rows in question, (rows, corners).
+        kept: amounts of the kept rows, (kept, corners), the new one last.
     """
     ends = kept[None, :, :] / rows[:, None, :]
     slopes = ends - ends[:, -1:, :]

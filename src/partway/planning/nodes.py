@@ -11,7 +11,6 @@ import math
 
 import numpy as np
 
-from partway.errors import InputError
 from partway.graph import Model
 from partway.planning.costs import FloatArray
 from partway.planning.predicted import predicted_node_seconds
@@ -37,19 +36,17 @@ def profiled_nodes(model: Model, profile: Profile, *, threads: int | None = None
 
 
 def measured_nodes(model: Model, measurement: Measurement) -> FloatArray:
-    """The measured seconds of the whole model, shared out by each node's work, float64 (nodes,).
+    """The measured seconds of the largest piece, the whole model's as a rule, shared out by each node's work.
 
     Args:
         model: the canonical graph.
-        measurement: of this model, device-only among its cuts.
+        measurement: of this model.
 
-    Raises:
-        InputError: device-only was not measured.
+    Returns:
+        float64 (nodes,).
     """
-    whole = next((cut.head for cut in measurement.cuts if not cut.crossing), None)
-    if whole is None:
-        raise InputError("the measurement lacks the device alone; measure anew with `partway plan --measure-only`")
-    return rough_nodes(model, whole.median_s)
+    pieces = [piece.median_s for cut in measurement.cuts for piece in (cut.head, cut.tail) if piece is not None]
+    return rough_nodes(model, max(pieces, default=0.0))
 
 
 def rough_nodes(model: Model, whole_s: float) -> FloatArray:

@@ -6,13 +6,54 @@ by and anybody can read. Called by the command line and the client.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar
+
+import msgspec
+import numpy as np
 
 from partway.documents import Document
 from partway.errors import InputError
-from partway.planning.costs import Conditions, CostTable, CutCost, Parts, latency_s, parts, spread_s
+from partway.planning.constraints import Constraints, keep_to, largest_excess, limits, misses, nothing_fits
+from partway.planning.costs import Conditions, CostTable, CutCost, Parts, parts, spread_s
 from partway.planning.energy import EnergyParts, PowerDraw, energy_parts
-from partway.planning.frontier import Region, frontier
+from partway.planning.frontier import Draws, Region, frontier
+from partway.planning.objective import (
+    LATENCY,
+    STAGES,
+    Goal,
+    ObjectiveName,
+    Weighed,
+    own_seconds_per_joule,
+    require_joules,
+    stages_s,
+    weigh,
+)
+from partway.planning.pareto import pareto
+
+
+class SearchRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How the cuts of a plan were found among all cuts of a graph.
+
+    Attributes:
+        nodes: of the graph.
+        single_tensor_cuts: how many of its cuts send one tensor.
+        proposed: how many cuts the search proposed.
+        searches: how many minimum cuts were computed.
+        seconds: that it all took.
+        certified: whether the proposed are proven to be within the tolerance of the best of all, by additive costs.
+        tolerance: share of the best that was aimed at.
+        gap: where the objective is not linear, by what share the best of all may at most be better; None elsewhere,
+            and where nothing bounds it.
+    """
+
+    nodes: int
+    single_tensor_cuts: int
+    proposed: int
+    searches: int
+    seconds: float
+    certified: bool
+    tolerance: float
+    gap: float | None = None
 
 
 class PlanDocument(Document, frozen=True, kw_only=True):
@@ -21,42 +62,63 @@ class PlanDocument(Document, frozen=True, kw_only=True):
     Attributes:
         model: digest of the source model, `sha256:` and hexadecimal digits.
         binding: the input shapes and values that the costs hold for, as `Binding.encode` writes them.
-        objective: what the frontier was made for.
+        objective: what decisions make best.
+        constraints: what they keep to.
+        seconds_per_joule: what a joule counts at half charge, for a balanced objective; None where nothing said it.
         device: the device, in words.
         server: the server, in words.
         costs: every cut considered, from server-only to device-only.
-        frontier: rows of `costs` that can be best, ascending.
+        frontier: rows of `costs` that can be best while the objective is linear, ascending.
+        pareto: rows that can be best within a deadline or a budget of joules, or in throughput, ascending.
         created_from: what the costs were taken from, in words or as a document's path.
         device_energy: where the joules of heads come from, in words; None where there are none.
+        search: how the cuts were found; None where they come from a list.
 
     Raises:
-        InputError: no costs, or a frontier that is empty, unordered or names rows that are not there.
+        InputError: no costs, rows of the frontier or the Pareto set that are none, unordered or not there, or a wrong
+            price of joules.
     """
 
     kind: ClassVar[str] = "partway.plan"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     model: str
     binding: str
-    objective: Literal["latency"] = "latency"
+    objective: ObjectiveName = "latency"
+    constraints: Constraints = Constraints()
+    seconds_per_joule: float | None = None
     device: str
     server: str
     costs: tuple[CutCost, ...]
     frontier: tuple[int, ...]
+    pareto: tuple[int, ...]
     created_from: str
     device_energy: str | None = None
+    search: SearchRecord | None = None
 
     def __post_init__(self) -> None:
-        """Refuse a frontier that does not fit the costs."""
-        rows = self.frontier
-        if not rows or list(rows) != sorted(set(rows)) or not 0 <= rows[0] <= rows[-1] < len(self.costs):
-            raise InputError(
-                f"the plan's frontier is {rows}; expected ascending rows of its {len(self.costs)} costs, "
-                "at least one: make the plan anew"
-            )
+        """Refuse rows that do not fit the costs, and a goal that is none."""
+        for name in ("frontier", "pareto"):
+            rows: tuple[int, ...] = getattr(self, name)
+            if not rows or list(rows) != sorted(set(rows)) or not 0 <= rows[0] <= rows[-1] < len(self.costs):
+                raise InputError(
+                    f"the plan's {name} is {rows}; expected ascending rows of its {len(self.costs)} costs, "
+                    "at least one: make the plan anew"
+                )
+        _ = self.goal
+
+    @property
+    def goal(self) -> Goal:
+        """What the plan was made for."""
+        return Goal(objective=self.objective, constraints=self.constraints, seconds_per_joule=self.seconds_per_joule)
+
+    @property
+    def choices(self) -> tuple[int, ...]:
+        """Rows of `costs` that a decision by the plan's goal chooses from, ascending."""
+        return self.frontier if self.goal.linear else self.pareto
 
     def frontier_costs(self) -> tuple[CutCost, ...]:
-        """The cuts that can be best: what a per-request decision chooses from."""
+        """The cuts of the frontier."""
         return tuple(self.costs[row] for row in self.frontier)
 
 
@@ -71,33 +133,64 @@ def make_plan(
     device_energy: str | None = None,
     region: Region | None = None,
     tolerance: float = 0.001,
+    goal: Goal = LATENCY,
+    draws: Draws | None = None,
+    search: SearchRecord | None = None,
 ) -> PlanDocument:
     """The plan for one model, binding, device and server.
 
     Args:
         model: digest of the source model.
         binding: encoded binding.
-        costs: the cuts, from server-only to device-only.
+        costs: the cuts, from server-only to device-only, all of which keep to the goal's `restrict`.
         device: the device, in words.
         server: the server, in words.
         created_from: what the costs were taken from.
         device_energy: where the joules of heads come from, if there are any.
         region: conditions that the frontier must hold for; `Region()` if None.
         tolerance: of the frontier, as a share.
+        goal: what decisions are to reach. Cuts that miss its limits under any conditions (bytes, memory, error) are
+            neither on the frontier nor in the Pareto set.
+        draws: what the device draws; needed where the objective counts joules.
+        search: how the cuts were found.
 
     Raises:
-        InputError: no costs, or a negative tolerance.
+        InputError: no costs, a negative tolerance, no cut within the limits, or joules that are asked for and unknown.
     """
+    table = CostTable.of(costs)
+    rows = _always_within(table, goal.constraints)
+    kept = [table.costs[row] for row in rows]
+    require_joules(goal, table, knows_draw=draws is not None)
+    price = goal.seconds_per_joule
+    if goal.objective == "balanced" and price is None:
+        price = own_seconds_per_joule(table)
+    best = frontier(kept, region, tolerance, draws=draws if goal.weighs_energy else None)
     return PlanDocument(
         model=model,
         binding=binding,
+        objective=goal.objective,
+        constraints=goal.constraints,
+        seconds_per_joule=price,
         device=device,
         server=server,
-        costs=tuple(costs),
-        frontier=frontier(costs, region, tolerance),
+        costs=table.costs,
+        frontier=tuple(rows[row] for row in best),
+        pareto=tuple(rows[row] for row in pareto(kept)),
         created_from=created_from,
         device_energy=device_energy,
+        search=search,
     )
+
+
+def _always_within(table: CostTable, constraints: Constraints) -> list[int]:
+    # Rows that keep to all limits which no conditions change.
+    found = limits(constraints, table)
+    kept = keep_to(found)
+    if kept is None:
+        return list(range(len(table)))
+    if not kept.any():
+        raise nothing_fits(table, found)
+    return [int(row) for row in np.flatnonzero(kept)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +205,12 @@ class RankedCut:
         spread_s: by how much it may be off, one standard deviation; None where nothing tells.
         energy: its joules on the device, part by part; None where they are not known.
         on_frontier: whether decisions consider it.
+        value: of the plan's objective: seconds, joules, or for throughput seconds from one answer to the next; None
+            where its joules are asked for and unknown.
+        feasible: whether it may be chosen.
+        misses: what it misses of the constraints, in words.
+        slowest: for throughput, the stage that bounds it, one of `STAGES`; None otherwise.
+        inputs_per_s: for throughput, how many inputs of a stream it answers each second; None otherwise.
     """
 
     index: int
@@ -121,30 +220,69 @@ class RankedCut:
     spread_s: float | None
     energy: EnergyParts | None
     on_frontier: bool
+    value: float | None
+    feasible: bool
+    misses: tuple[str, ...]
+    slowest: str | None = None
+    inputs_per_s: float | None = None
 
 
-def rank(plan: PlanDocument, conditions: Conditions, draw: PowerDraw | None = None) -> tuple[RankedCut, ...]:
-    """Every cut of the plan, fastest first; of equally fast ones the plan's order.
+def rank(
+    plan: PlanDocument, conditions: Conditions, draw: PowerDraw | None = None, charge: float | None = None
+) -> tuple[RankedCut, ...]:
+    """Every cut of the plan, best first; those that miss a constraint last, the nearest to keeping them first.
+
+    Equally good ones follow in order of latency, then in the plan's.
 
     Args:
-        plan: the costs.
+        plan: the costs and the goal.
         conditions: link and load.
         draw: what the device draws while it does not compute; without it only the device alone has joules.
+        charge: how full the battery is, in (0, 1]; only a balanced objective asks.
+
+    Raises:
+        InputError: joules or a charge are asked for and not known.
     """
-    seconds = latency_s(CostTable.of(plan.costs), conditions)
-    kept = frozenset(plan.frontier)
+    table = CostTable.of(plan.costs)
+    weighed = weigh(table, conditions, plan.goal, draw=draw, charge=charge)
+    stages = stages_s(table, conditions) if plan.objective == "throughput" else None
+    kept = frozenset(plan.choices)
     return tuple(
         RankedCut(
             index=row,
             cost=plan.costs[row],
             parts=parts(plan.costs[row], conditions),
-            latency_s=float(seconds[row]),
+            latency_s=float(weighed.latency_s[row]),
             spread_s=spread_s(plan.costs[row], conditions),
             energy=_energy(plan.costs[row], conditions, draw),
             on_frontier=row in kept,
+            value=float(weighed.values[row]) if np.isfinite(weighed.values[row]) else None,
+            feasible=weighed.feasible is None or bool(weighed.feasible[row]),
+            misses=_misses(weighed, row),
+            slowest=None if stages is None else STAGES[int(stages[row].argmax())],
+            inputs_per_s=None if stages is None else _inverse(float(weighed.values[row])),
         )
-        for row in seconds.argsort(kind="stable").tolist()
+        for row in _order(weighed)
     )
+
+
+def _order(weighed: Weighed) -> list[int]:
+    keys = [weighed.latency_s, weighed.values]  # the last key counts first
+    if weighed.feasible is not None:
+        if weighed.limits:
+            keys.append(np.where(weighed.feasible, 0.0, largest_excess(weighed.limits)))
+        keys.append((~weighed.feasible).astype(np.float64))
+    order: list[int] = np.lexsort(keys).tolist()
+    return order
+
+
+def _misses(weighed: Weighed, row: int) -> tuple[str, ...]:
+    unknown = () if np.isfinite(weighed.values[row]) else ("costs joules that are not known",)
+    return (*unknown, *misses(weighed.limits, row))
+
+
+def _inverse(seconds: float) -> float:
+    return 1.0 / seconds if seconds else float("inf")
 
 
 def _energy(cost: CutCost, conditions: Conditions, draw: PowerDraw | None) -> EnergyParts | None:

@@ -72,7 +72,12 @@ class Side:
 
 
 def costs_of_sides(
-    cuts: Sequence[Cut], *, device: Side, server: Side, power: ConstantPower | None = None
+    cuts: Sequence[Cut],
+    *,
+    device: Side,
+    server: Side,
+    power: ConstantPower | None = None,
+    memory_bytes: Sequence[int] | None = None,
 ) -> tuple[CutCost, ...]:
     """What every cut costs with heads on one machine and tails on another.
 
@@ -81,13 +86,16 @@ def costs_of_sides(
         device: where heads run.
         server: where tails run.
         power: the device's watts, for heads that no meter tells of.
+        memory_bytes: that each head needs; None where nobody asks.
     """
+    memory: Sequence[int | None] = memory_bytes if memory_bytes is not None else [None] * len(cuts)
     return tuple(
-        _cost(cut, head, tail, power) for cut, head, tail in zip(cuts, device.heads, server.tails, strict=True)
+        _cost(cut, head, tail, power, needed)
+        for cut, head, tail, needed in zip(cuts, device.heads, server.tails, memory, strict=True)
     )
 
 
-def _cost(cut: Cut, head: PieceCost, tail: PieceCost, power: ConstantPower | None) -> CutCost:
+def _cost(cut: Cut, head: PieceCost, tail: PieceCost, power: ConstantPower | None, device_bytes: int | None) -> CutCost:
     used = {head.how, tail.how} if cut.offloaded else {head.how}
     constant_j = None if power is None else power.energy_j(head.seconds)
     device_j = constant_j if head.energy_j is None else head.energy_j
@@ -103,4 +111,5 @@ def _cost(cut: Cut, head: PieceCost, tail: PieceCost, power: ConstantPower | Non
         how=next(how for how in _FURTHEST_FIRST if how in used),
         device_spread=head.spread,
         server_spread=tail.spread if cut.offloaded else None,
+        device_bytes=device_bytes,
     )
