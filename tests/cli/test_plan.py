@@ -134,8 +134,8 @@ def test_a_plan_is_written_as_a_document(partway: Command, tmp_path: Path) -> No
 
 def test_rows_are_limited_but_for_the_extremes(partway: Command, tmp_path: Path) -> None:
     path = chain_model(tmp_path)
-    everything = partway("plan", path, *LINK, "--rows", "0").out
-    little = partway("plan", path, *LINK, "--rows", "1").out
+    everything = partway("plan", path, *LINK, "--codec", "raw", "--top", "0").out
+    little = partway("plan", path, *LINK, "--codec", "raw", "--top", "1").out
     assert "10 of 10 cuts" in everything
     assert "2 of 10 cuts" in little
     assert "(server alone)" in little

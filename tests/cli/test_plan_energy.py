@@ -33,7 +33,8 @@ def metered(words: tuple[object, ...], tmp_path: Path, profile: Profile) -> tupl
     power = FittedPower(threads=1, meter="rapl:package-0", common_w=7.0, watts={}, samples=9, spread=0.1)
     file = tmp_path / "metered.json"
     write_document(file, msgspec.structs.replace(profile, powers=(power,)))
-    return (*words, "--device", file)
+    place = words.index("--device") + 1
+    return (*words[:place], file, *words[place + 1 :])
 
 
 def test_joules_are_added_up_from_constants_and_the_radio_that_the_link_implies(

@@ -129,5 +129,5 @@ def test_profiles_that_cannot_be_used_are_one_line(partway: Command, tmp_path: P
 def test_a_plan_never_replaces_what_it_is_made_from(partway: Command, tmp_path: Path, file: Path) -> None:
     before = file.read_bytes()
     words = ("plan", chain_model(tmp_path), *LINK, "--device", file, "--server", file, "-o", file)
-    assert f"-o would replace {file}" in complaint(partway, *words)
+    assert f"{file} is what the plan is made from" in complaint(partway, *words)
     assert file.read_bytes() == before

@@ -9,8 +9,11 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
+
 from partway.link import Link, LinkTrace, Trace, parse_link
-from partway.planning import Conditions, CostTable, CutCost, decide
+from partway.planning import Conditions, CostTable, Draws, PlanDocument
+from partway.planning.objective import weigh
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,23 +59,31 @@ class Situation:
         )
         return self._conditions(mean)
 
-    def shares(self, costs: tuple[CutCost, ...]) -> dict[int, float]:
-        """For what share of a varying link's time each cut is the best.
+    def shares(self, plan: PlanDocument, draws: Draws | None, charge: float | None) -> dict[int, float]:
+        """For what share of a varying link's time each cut is the best; stretches in which none may be chosen are out.
 
         Args:
-            costs: the cuts.
+            plan: the cuts and the goal.
+            draws: what the device draws, where that is known.
+            charge: how full its battery is, where the goal asks.
 
         Returns:
-            Rows of `costs` and their shares, the largest first; nothing where the link does not vary.
+            Rows of the plan and their shares, the largest first; nothing where the link does not vary.
         """
         if isinstance(self.link, Link):
             return {}
-        table = CostTable.of(costs)
+        table = CostTable.of(plan.costs)
         best_s: dict[int, float] = {}
+        total_s = 0.0
         for duration_s, link in _steps(self.link):
-            row = decide(table, self._conditions(link)).index
-            best_s[row] = best_s.get(row, 0.0) + duration_s
-        total_s = math.fsum(best_s.values())
+            conditions = self._conditions(link)
+            draw = None if draws is None else draws(conditions)
+            weighed = weigh(table, conditions, plan.goal, draw=draw, charge=charge)
+            total_s += duration_s
+            feasible = True if weighed.feasible is None else weighed.feasible
+            if np.any(feasible):
+                row = int(np.where(feasible, weighed.values, math.inf).argmin())
+                best_s[row] = best_s.get(row, 0.0) + duration_s
         return {row: s / total_s for row, s in sorted(best_s.items(), key=lambda item: -item[1])}
 
     def _conditions(self, link: Link) -> Conditions:

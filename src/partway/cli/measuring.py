@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 import numpy as np
 
 from partway.documents import read_document, write_document
@@ -44,7 +45,7 @@ def take_measurement(
     again: bool,
     quiet: bool,
 ) -> Taken:
-    """Times of these cuts on this machine: kept ones, or taken now and kept.
+    """Times of these cuts on this machine: kept ones, and what is missing among them taken now and kept.
 
     Args:
         model: the canonical graph.
@@ -59,31 +60,50 @@ def take_measurement(
         InputError: the cache cannot be written.
     """
     environment = describe_machine(runtime.version, runtime.threads)
-    path = _place(model, environment)
+    path = kept_file("measurements", model, environment)
     kept = None if again else _kept(path)
     if kept is not None and covers(kept, cuts):
         return Taken(measurement=kept, path=path, anew=False)
+    known = () if kept is None else kept.cuts
+    missing = [cut for cut in cuts if cut.crossing not in {timing.crossing for timing in known}]
     # One session at a time is in use; keeping none of the others keeps memory as flat as in serving.
     store = PieceStore(model, runtime, capacity=2)
     with waiting("optimising for this machine", quiet=quiet):
         store.want_candidates()
+        store.want(missing)
         store.promote()
     with follow("measuring cuts", quiet=quiet) as progress:
-        measurement = measure_cuts(store, cuts, feeds, environment=environment, progress=progress)
+        measurement = measure_cuts(store, missing, feeds, environment=environment, progress=progress)
+    if kept is not None:
+        measurement = msgspec.structs.replace(
+            measurement, cuts=(*kept.cuts, *measurement.cuts), busy_share=max(kept.busy_share, measurement.busy_share)
+        )
     write_document(path, measurement)
     return Taken(measurement=measurement, path=path, anew=True)
 
 
-def _place(model: Model, environment: Environment) -> Path:
+def kept_file(kind: str, model: Model, environment: Environment, *more: str) -> Path:
+    """Where something is kept that was found out of a model on this machine.
+
+    Args:
+        kind: the folder's name.
+        model: the canonical graph.
+        environment: of this machine.
+        more: what else it depends on.
+
+    Raises:
+        InputError: the cache cannot be written.
+    """
     identity = (
         model.source_digest,
         model.binding.encode(),
         environment.host,
         environment.runtime,
         str(environment.threads),
+        *more,
     )
     key = hashlib.sha256("\n".join(identity).encode()).hexdigest()[:32]
-    folder = Cache.default().root / "measurements"
+    folder = Cache.default().root / kind
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -1,53 +1,62 @@
-"""`partway plan`: which cut is the fastest over a given link, and what every other would take.
+"""`partway plan`: which cut is the best over a given link, under which codec, and what every other would take.
 
-Input: a model, a link, and costs: measured on this machine, or read from measurements or profiles of two. Output: a
-ranked table or JSON, and on request a plan or measurement document.
+Input: a model, a link, what is to be made small and what must hold, and costs: measured on this machine, or read from
+measurements or profiles of two. Output: a ranked table or JSON, and on request a plan, a figure or a page; for several
+links or machines a table of what is best for each.
 """
 
 import argparse
+import itertools
 from pathlib import Path
 
-from partway.cli import measurement_report, plan_report
+from partway.cli import measurement_report, plan_matrix, plan_report
 from partway.cli.conditions import Situation
 from partway.cli.inspect import known_cuts
-from partway.cli.measuring import Taken, take_measurement
+from partway.cli.measuring import take_measurement
 from partway.cli.opening import Subject, open_graph, open_subject
 from partway.cli.options import add_json, add_model, as_argument, count_or_none, factor
+from partway.cli.plan_costs import Costing, Pair, Planned, metered_power
 from partway.cli.plan_energy import EnergyAccount, add_energy
-from partway.cli.plan_sources import Source, Whose, measured_source, predicted_source, read_source
+from partway.cli.plan_goal import add_goal, charge_of, codecs_of, goal_of
+from partway.cli.plan_show import show_view
 from partway.cli.writing import require_writable
 from partway.documents import write_document
-from partway.engine import OrtRuntime, PieceStore
+from partway.engine import OrtRuntime
 from partway.errors import InputError
-from partway.graph import Cut, Model, candidate_cuts
-from partway.planning import PlanDocument, costs_of_sides, make_plan, rank
+from partway.graph import Model, candidate_cuts
+from partway.planning import rank
 from partway.planning.measured import slowed
-from partway.prediction.energy import FittedPower
-from partway.prediction.profile import Profile
-from partway.profiling import Measurement
-from partway.reporting import waiting
+from partway.reporting import require_drawable
 from partway.units import parse_duration
 
 _EXAMPLES = """examples:
   partway plan resnet50.onnx --link lte
-  partway plan resnet50.onnx --link up=6Mbit/s,down=14Mbit/s,rtt=50ms
+  partway plan resnet50.onnx --link up=6Mbit/s,down=14Mbit/s,rtt=50ms --top 5
   partway plan resnet50.onnx --link drive.csv --device-slowdown 8 -o plan.json
+  partway plan resnet50.onnx --link lte --plot plan.png --html plan.html
 
-two machines:
-  device$  partway plan resnet50.onnx --measure-only -o device.json
-  server$  partway plan resnet50.onnx --measure-only -o server.json
-  either$  partway plan resnet50.onnx --link wifi \\
-               --device device.json --server server.json
-
-two machines that the model never ran on, known by `partway profile`:
-  partway plan resnet50.onnx --link lte --device pi4.json --server xeon.json \\
+what it is to be:
+  partway plan resnet50.onnx --link lte --objective energy --deadline 200ms \\
           --device-power raspberry-pi-4
+  partway plan resnet50.onnx --link wifi --keep-on-device inputs
+  partway plan resnet50.onnx --link 3g --codec int8 --max-error 1% \\
+          --input photo.npz
+
+two machines, of which the model need not have run on either:
+  device$  partway profile -o pi4.json
+  server$  partway profile -o xeon.json
+  either$  partway plan resnet50.onnx --link lte --device pi4.json \\
+               --server xeon.json
+
+what if: every combination of links, devices and servers
+  partway plan resnet50.onnx --link 3g --link lte --link wifi \\
+          --device pi4.json --device pi5.json --server xeon.json
 
 A link is 3g, lte or wifi; up=RATE,down=RATE,rtt=TIME; or a CSV trace with the
 columns t_s and mbps. Measured costs are kept and used again. Cuts that were
 neither measured nor predicted lie between their neighbours, by work or by
-predicted seconds. Either file may be a measurement or a profile; with two
-profiles nothing is run.
+predicted seconds. Either file may be a measurement (of --measure-only) or a
+profile; with two profiles nothing is run but what codecs are tried on.
 """
 
 
@@ -56,24 +65,24 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser = subparsers.add_parser(
         "plan",
         help="the best cut over a link, and every other",
-        description="Measure what the cuts of a model cost, and rank them over a link.",
+        description="Find out what the cuts of a model cost, and rank them over a link.",
         epilog=_EXAMPLES,
     )
     add_model(parser)
     _add_conditions(parser)
+    add_goal(parser)
     _add_costs(parser)
     add_energy(parser)
-    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="write the plan (or the measurement) as JSON")
-    parser.add_argument(
-        "--rows", type=count_or_none, default=12, metavar="N", help="cuts to show, the best first (default 12; 0: all)"
-    )
+    _add_outputs(parser)
     add_json(parser)
     parser.set_defaults(run=run)
 
 
 def _add_conditions(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("link and load")
-    group.add_argument("--link", metavar="LINK", help="the link between device and server")
+    group.add_argument(
+        "--link", action="append", default=[], metavar="LINK", help="between device and server (repeatable: what if)"
+    )
     group.add_argument(
         "--queue-delay",
         type=as_argument(parse_duration),
@@ -89,9 +98,16 @@ def _add_conditions(parser: argparse.ArgumentParser) -> None:
 def _add_costs(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("costs")
     group.add_argument(
-        "--device", type=Path, metavar="FILE", help="the device's measurement or profile, instead of this machine's"
+        "--device",
+        action="append",
+        default=[],
+        type=Path,
+        metavar="FILE",
+        help="the device's measurement or profile, instead of this machine's (repeatable: what if)",
     )
-    group.add_argument("--server", type=Path, metavar="FILE", help="the server's, instead of this machine's")
+    group.add_argument(
+        "--server", action="append", default=[], type=Path, metavar="FILE", help="the server's, likewise"
+    )
     group.add_argument(
         "--strict", action="store_true", help="refuse profiles that never sampled a kind of kernel that is needed"
     )
@@ -101,7 +117,7 @@ def _add_costs(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--all-cuts",
         action="store_true",
-        help="measure every single-tensor cut; all but the candidates run as first served, a little slower",
+        help="measure every single-tensor cut; all but those proposed run as first served, a little slower",
     )
     group.add_argument("--again", action="store_true", help="measure anew even where there are kept costs")
     group.add_argument(
@@ -109,135 +125,129 @@ def _add_costs(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_outputs(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("what comes out")
+    group.add_argument("-o", "--output", type=Path, metavar="FILE", help="write the plan (or the measurement) as JSON")
+    group.add_argument(
+        "--top", type=count_or_none, default=12, metavar="N", help="cuts to show, the best first (default 12; 0: all)"
+    )
+    group.add_argument(
+        "--plot", type=Path, metavar="FILE", help="draw layers, and latency and energy of every cut: png, svg or pdf"
+    )
+    group.add_argument(
+        "--html", type=Path, metavar="FILE", help="write a page with sliders for the link and the load, whole in itself"
+    )
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Plan, or only measure, and print; 0.
 
     Raises:
-        InputError: an option, the model, its inputs or a document cannot be used.
+        InputError: an option, the model, its inputs or a document cannot be used, or no cut does what is asked.
         EngineError: the runtime fails on a piece.
     """
-    if arguments.output is not None:
-        require_writable(arguments.output)
-        for given in (arguments.device, arguments.server):
-            if given is not None and given.resolve() == arguments.output.resolve():
-                raise InputError(f"-o would replace {given}, which the plan is made from; name another file")
+    _check_outputs(arguments)
     if arguments.measure_only:
         return _measure_only(arguments)
-    if arguments.link is None:
+    if not arguments.link:
         raise InputError("no link was given; add for instance --link lte, or --measure-only to measure and stop")
-    situation = Situation.of(arguments.link, queue_delay_s=arguments.queue_delay, slowdown=arguments.slowdown)
-    documents: _Documents = {"device": read_source(arguments.device), "server": read_source(arguments.server)}
-    energy = EnergyAccount.of(arguments, _metered(documents["device"], arguments.threads))
+    goal, charge, codecs = goal_of(arguments), charge_of(arguments), codecs_of(arguments)
+    situations = [
+        Situation.of(text, queue_delay_s=arguments.queue_delay, slowdown=arguments.slowdown)
+        for text in dict.fromkeys(arguments.link)
+    ]
+    pairs = [
+        Pair(device=device, server=server)
+        for device, server in itertools.product(arguments.device or [None], arguments.server or [None])
+    ]
+    _check_use(arguments, pairs)
+    accounts = {
+        (pair, situation.text): EnergyAccount.of(
+            arguments, situation.text, metered_power(pair.device, arguments.threads)
+        )
+        for pair, situation in itertools.product(pairs, situations)
+    }
     subject, model, runtime = _open(arguments)
-    sources = _Sources(arguments, documents, subject, model, runtime)
-    device, server = sources.of("device", slowdown=arguments.device_slowdown), sources.of("server")
-    plan = make_plan(
-        model=model.source_digest,
-        binding=model.binding.encode(),
-        costs=costs_of_sides(sources.cuts, device=device.side, server=server.side, power=arguments.device_power),
-        device=device.machine,
-        server=server.machine,
-        created_from=sources.describe(),
-        device_energy=energy.device_source(),
-    )
-    conditions = situation.mean()
-    report = plan_report.PlanReport(
-        path=arguments.model,
-        model=model,
-        cuts=sources.cuts,
-        plan=plan,
-        situation=situation,
-        ranked=rank(plan, conditions, energy.draw(conditions)),
-        device=device,
-        server=server,
-        energy=energy,
-        notes=tuple(dict.fromkeys((*device.notes, *server.notes, *sources.notes, *energy.notes()))),
-    )
-    _show(arguments, plan, report)
+    costing = Costing(arguments, subject, model, runtime, goal=goal, codecs=codecs)
+    reports = []
+    for pair in pairs:
+        planned = costing.plan(pair, accounts[pair, situations[0].text], situations[0].mean())
+        for situation in situations:
+            energy = accounts[pair, situation.text]
+            reports.append(_report(arguments.model, model, planned, situation, energy, charge))
+    if len(reports) == 1:
+        _show(arguments, reports[0], planned)
+    elif arguments.json:
+        plan_matrix.print_matrix_json(arguments.model, pairs, situations, reports)
+    else:
+        plan_matrix.print_matrix(arguments.model, pairs, situations, reports)
     return 0
 
 
-def _show(arguments: argparse.Namespace, plan: PlanDocument, report: plan_report.PlanReport) -> None:
+def _report(
+    path: str, model: Model, planned: Planned, situation: Situation, energy: EnergyAccount, charge: float | None
+) -> plan_report.PlanReport:
+    conditions = situation.mean()
+    return plan_report.PlanReport(
+        path=path,
+        model=model,
+        cuts=planned.cuts,
+        plan=planned.plan,
+        situation=situation,
+        ranked=rank(planned.plan, conditions, energy.draw(conditions), charge),
+        device=planned.device,
+        server=planned.server,
+        energy=energy,
+        charge=charge,
+        notes=planned.notes,
+    )
+
+
+def _show(arguments: argparse.Namespace, report: plan_report.PlanReport, planned: Planned) -> None:
+    report.require_feasible()
     if arguments.output is not None:
-        write_document(arguments.output, plan)
+        write_document(arguments.output, report.plan)
+    written = [path for path in (arguments.output, arguments.plot, arguments.html) if path is not None]
+    show_view(report, planned.nodes, plot=arguments.plot, page=arguments.html)
     if arguments.json:
         plan_report.print_plan_json(report)
     else:
-        plan_report.print_plan(report, rows=arguments.rows, written=arguments.output)
+        plan_report.print_plan(report, top=arguments.top, written=written)
 
 
-_Documents = dict[Whose, Measurement | Profile | None]
+def _check_outputs(arguments: argparse.Namespace) -> None:
+    if arguments.plot is not None:
+        require_drawable(arguments.plot)
+    for path in (arguments.output, arguments.plot, arguments.html):
+        if path is None:
+            continue
+        require_writable(path)
+        for given in (*arguments.device, *arguments.server):
+            if given.resolve() == path.resolve():
+                raise InputError(f"{path} is what the plan is made from, and would be replaced; name another file")
+    several = max(len(arguments.device), len(arguments.server), len(set(arguments.link))) > 1
+    for option, path in (("-o", arguments.output), ("--plot", arguments.plot), ("--html", arguments.html)):
+        if several and path is not None:
+            raise InputError(f"{option} writes one plan, and several links or machines were given; name one of each")
 
 
-class _Sources:
-    """Where heads and tails were measured or profiled: files where they were given, else this machine, now."""
-
-    def __init__(
-        self, arguments: argparse.Namespace, documents: _Documents, subject: Subject, model: Model, runtime: OrtRuntime
-    ) -> None:
-        self.cuts = _ordered(model)
-        self.notes: list[str] = []
-        self._arguments = arguments
-        self._documents = documents
-        self._model = model
-        self._runtime = runtime
-        self._taken: Taken | None = None
-        if None in documents.values():
-            self._taken = _take(arguments, subject, model, runtime, self.cuts)
-            if not self._taken.anew:
-                self.notes.append(f"costs were kept from an earlier run in {self._taken.path}; --again measures anew")
-        self._store: PieceStore | None = None
-        if any(isinstance(document, Profile) for document in documents.values()):
-            self._store = self._optimised()
-
-    def of(self, whose: Whose, *, slowdown: float = 1.0) -> Source:
-        """What is known of one side.
-
-        Raises:
-            InputError: its document cannot be used for this model.
-        """
-        document = self._documents[whose] or (self._taken and self._taken.measurement)
-        if isinstance(document, Profile) and self._store is not None:
-            return predicted_source(
-                self._store,
-                self.cuts,
-                document,
-                whose,
-                runtime=self._runtime,
-                strict=self._arguments.strict,
-                slowdown=slowdown,
-            )
-        if isinstance(document, Measurement):
-            return measured_source(self._model, self.cuts, document, whose, slowdown=slowdown)
-        raise InputError(f"the {whose} has neither a measurement nor a profile; give --device and --server, or neither")
-
-    def describe(self) -> str:
-        """Both, as a plan's document says it."""
-        here = "measured on this machine"
-        return f"device: {self._arguments.device or here}; server: {self._arguments.server or here}"
-
-    def _optimised(self) -> PieceStore:
-        store = PieceStore(self._model, self._runtime)
-        with waiting("optimising for this machine", quiet=self._arguments.json):
-            store.want_candidates()
-            kept = store.promote()
-        if not kept:
-            self.notes.append(
-                "the runtime did not optimise the graph with the cuts in it, so predictions are of the plain graph and "
-                "too long"
-            )
-        return store
-
-
-def _metered(document: Measurement | Profile | None, threads: int | None) -> FittedPower | None:
-    return document.power(document.settle_threads(threads)) if isinstance(document, Profile) else None
+def _check_use(arguments: argparse.Namespace, pairs: list[Pair]) -> None:
+    if all(None not in (pair.device, pair.server) for pair in pairs):
+        for option, given in (("--all-cuts", arguments.all_cuts), ("--again", arguments.again)):
+            if given:
+                raise InputError(f"{option} is for measuring, and nothing is measured with --device and --server both")
 
 
 def _measure_only(arguments: argparse.Namespace) -> int:
-    if arguments.device is not None or arguments.server is not None:
+    if arguments.device or arguments.server:
         raise InputError("--measure-only measures this machine; leave --device and --server out")
+    for option, given in (("--plot", arguments.plot), ("--html", arguments.html)):
+        if given is not None:
+            raise InputError(f"{option} shows a plan, and --measure-only makes none; leave one of them out")
     subject, model, runtime = _open(arguments)
-    taken = _take(arguments, subject, model, runtime, known_cuts(model))
+    wanted = known_cuts(model) if arguments.all_cuts else candidate_cuts(model)
+    feeds = subject.feeds(arguments.seed)
+    taken = take_measurement(model, wanted, runtime, feeds, again=arguments.again, quiet=arguments.json)
     measurement = slowed(taken.measurement, arguments.device_slowdown)
     if arguments.output is not None:
         write_document(arguments.output, measurement)
@@ -252,22 +262,3 @@ def _open(arguments: argparse.Namespace) -> tuple[Subject, Model, OrtRuntime]:
     subject = open_subject(arguments)
     runtime = OrtRuntime(threads=arguments.threads)
     return subject, open_graph(subject, runtime, quiet=arguments.json), runtime
-
-
-def _take(
-    arguments: argparse.Namespace, subject: Subject, model: Model, runtime: OrtRuntime, cuts: tuple[Cut, ...]
-) -> Taken:
-    wanted = cuts if arguments.all_cuts else candidate_cuts(model)
-    feeds = subject.feeds(arguments.seed)
-    return take_measurement(model, wanted, runtime, feeds, again=arguments.again, quiet=arguments.json)
-
-
-def _ordered(model: Model) -> tuple[Cut, ...]:
-    # From server-only to device-only; where two cuts leave the same work, the one that planning measures comes first,
-    # so that it wins ties against those that are interpolated from it.
-    candidates = frozenset(cut.crossing for cut in candidate_cuts(model))
-
-    def place(cut: Cut) -> tuple[bool, int, bool, int]:
-        return (not cut.offloaded, cut.macs if model.macs else cut.depth, cut.crossing not in candidates, cut.depth)
-
-    return tuple(sorted(known_cuts(model), key=place))

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from partway.cli.options import as_argument
 from partway.errors import InputError
 from partway.link import Radio, parse_radio, radio_of
-from partway.planning import Conditions, PowerDraw
+from partway.planning import Conditions, Draws, PowerDraw
+from partway.planning.exploration import PowerRange
 from partway.prediction.energy import FittedPower
 from partway.profiling.power import ConstantPower, parse_power
 from partway.units import format_energy, format_power
@@ -59,11 +60,12 @@ class EnergyAccount:
     slowdown: float
 
     @classmethod
-    def of(cls, arguments: argparse.Namespace, metered: FittedPower | None) -> "EnergyAccount":
+    def of(cls, arguments: argparse.Namespace, link: str, metered: FittedPower | None) -> "EnergyAccount":
         """The account that the arguments ask for.
 
         Args:
-            arguments: of `add_energy`, and `link`.
+            arguments: of `add_energy`.
+            link: as the user wrote it; a name implies a radio.
             metered: what the device's profile says.
 
         Raises:
@@ -72,7 +74,7 @@ class EnergyAccount:
         account = cls(
             power=arguments.device_power,
             metered=metered,
-            radio=arguments.radio or radio_of(arguments.link),
+            radio=arguments.radio or radio_of(link),
             tail=arguments.tail,
             slowdown=arguments.device_slowdown,
         )
@@ -105,8 +107,34 @@ class EnergyAccount:
         """
         if self.radio is None or not self.known:
             return None
-        idle_w = 0.0 if self.power is None else self.power.idle_w
-        return PowerDraw.of(self.radio, conditions, device_idle_w=idle_w, tail=self.tail)
+        return PowerDraw.of(self.radio, conditions, device_idle_w=self.idle_w, tail=self.tail)
+
+    @property
+    def idle_w(self) -> float:
+        """What the device draws beside its radio while it waits; 0 where nothing says."""
+        return 0.0 if self.power is None else self.power.idle_w
+
+    @property
+    def active_w(self) -> float | None:
+        """What it draws while it computes, whatever it computes; None where nothing says."""
+        if self.metered is not None:
+            return self.metered.common_w
+        return None if self.power is None else self.power.active_w
+
+    @property
+    def draws(self) -> Draws | None:
+        """`draw` for any conditions; None where nothing is known of it."""
+        radio = self.radio
+        if radio is None or not self.known:
+            return None
+        return lambda conditions: PowerDraw.of(radio, conditions, device_idle_w=self.idle_w, tail=self.tail)
+
+    @property
+    def range(self) -> PowerRange | None:
+        """The same before any rate is known, for a search over all cuts."""
+        if self.radio is None or not self.active_w:
+            return None
+        return PowerRange.of(self.radio, device_idle_w=self.idle_w, active_w=self.active_w)
 
     def device_source(self) -> str | None:
         """Where the joules of heads come from, in words; None where there are none."""

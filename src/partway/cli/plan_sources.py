@@ -50,13 +50,13 @@ class Source:
     notes: tuple[str, ...] = ()
 
 
-def read_source(path: Path | None) -> Measurement | Profile | None:
-    """The document that the user named for a side; None for none.
+def read_source(path: Path) -> Measurement | Profile:
+    """The document that the user named for a side.
 
     Raises:
         DocumentError: it is neither a measurement nor a profile, or cannot be read.
     """
-    return None if path is None else read_either(path, Measurement, Profile)
+    return read_either(path, Measurement, Profile)
 
 
 def measured_source(

@@ -1,0 +1,214 @@
+"""Codecs for a plan: what each makes of what the cuts send, and whether answers stay within what the user accepts.
+
+    run the model once ─> its crossing tensors ─> every codec ─> sizes, seconds ─> rows of (cut, codec)
+    lossy rows that can be best ─> head, codec, tail on the samples ─> measured error ─> those over the budget go
+
+Input: costs with raw tensors, and sample inputs. Output: costs of cuts and codecs together. Called by `plan_costs`.
+"""
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import msgspec
+import numpy as np
+
+from partway.cli.measuring import kept_file
+from partway.codecs import is_lossless
+from partway.documents import Document, read_document, write_document
+from partway.engine import OrtRuntime, PieceStore
+from partway.errors import DocumentError
+from partway.graph import Cut, Model, whole
+from partway.planning import CutCost, Draws, Goal, Side, frontier, pareto
+from partway.planning.coded import coded_costs
+from partway.profiling import Effort, describe_machine, time_session
+from partway.reporting import follow, waiting
+from partway.verification import TensorTrial, check_codecs, crossing_arrays, cut_trials, measure_codecs
+
+Feeds = Mapping[str, np.ndarray]
+
+_ROUNDS = 3
+_QUICK = Effort(warm_ups=1, least_runs=3, most_runs=9, budget_s=0.3)
+
+
+class KeptTrials(Document, frozen=True, kw_only=True):
+    """What codecs made of one model's tensors on this machine, kept for the next plan from the same inputs.
+
+    Attributes:
+        whole_s: seconds of the whole model beside which they were timed.
+        tensors: every tensor under every codec that was tried.
+    """
+
+    kind: ClassVar[str] = "partway.codec_trials"
+    version: ClassVar[int] = 1
+
+    whole_s: float
+    tensors: tuple[TensorTrial, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CodedRows:
+    """Rows of (cut, codec).
+
+    Attributes:
+        costs: each cut raw, then under the codecs that make it smaller and keep to the budget.
+        notes: what the reader should know of them.
+    """
+
+    costs: tuple[CutCost, ...]
+    notes: tuple[str, ...] = ()
+
+
+class Coding:
+    """Tries codecs on one model.
+
+    Args:
+        model: the canonical graph.
+        runtime: runs it.
+        codecs: to try beside raw.
+        goal: with the error that lossy ones may cause, and what decides which cuts can be best.
+        samples: makes the inputs to try them on.
+        given: whether these are the user's own.
+        again: whether to try anew what was tried in an earlier run.
+        quiet: whether to show no progress.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        runtime: OrtRuntime,
+        codecs: tuple[str, ...],
+        *,
+        goal: Goal,
+        samples: Callable[[], Sequence[Feeds]],
+        given: bool,
+        again: bool,
+        quiet: bool,
+    ) -> None:
+        self._runtime = runtime
+        self._store = PieceStore(model, runtime)
+        self._codecs = codecs
+        self._goal = goal
+        self._samples = samples
+        self._given = given
+        self._quiet = quiet
+        self._again = again
+        self._kept: KeptTrials | None = None
+        self._errors: dict[tuple[tuple[str, ...], str], float] = {}
+
+    def rows(
+        self, cuts: Sequence[Cut], costs: Sequence[CutCost], *, device: Side, server: Side, draws: Draws | None
+    ) -> CodedRows:
+        """The costs of these cuts, raw and coded.
+
+        Args:
+            cuts: to price.
+            costs: of the same cuts with raw tensors.
+            device: where heads run; tells how much slower than this machine it encodes.
+            server: where tails run; the same of decoding.
+            draws: what the device draws, where energy may decide.
+
+        Raises:
+            EngineError: the runtime fails on a piece.
+        """
+        if not self._codecs or not any(cut.offloaded for cut in cuts):
+            return CodedRows(costs=tuple(costs))
+        tried = self._try([cut for cut in cuts if cut.offloaded])
+        rows = coded_costs(
+            costs,
+            cut_trials(cuts, [trial for trial in tried.tensors if trial.codec in self._codecs]),
+            device_scale=max(head.seconds for head in device.heads) / tried.whole_s,
+            server_scale=max(tail.seconds for tail in server.tails) / tried.whole_s,
+        )
+        kept, dropped = self._within_budget({cut.crossing: cut for cut in cuts}, rows, draws)
+        return CodedRows(costs=kept, notes=self._notes(kept, dropped))
+
+    def _try(self, cuts: Sequence[Cut]) -> KeptTrials:
+        feeds = self._samples()[0]
+        environment = describe_machine(self._runtime.version, self._runtime.threads)
+        path = kept_file("codecs", self._store.model, environment, _digest(feeds))
+        if self._kept is None and not self._again:
+            self._kept = _read(path)
+        tried = self._kept
+        known = set() if tried is None else {(trial.name, trial.codec) for trial in tried.tensors}
+        wanted = {name for cut in cuts for name in cut.crossing}
+        new = {name for name in wanted if any((name, codec) not in known for codec in self._codecs)}
+        if tried is not None and not new:
+            return tried
+        with waiting("trying codecs on what the cuts send", quiet=self._quiet):
+            arrays = crossing_arrays(self._store, cuts, feeds)
+            found = measure_codecs({name: arrays[name] for name in arrays if name in new}, self._codecs, rounds=_ROUNDS)
+            if tried is None:
+                session = self._store.session(whole(self._store.model))
+                tried = KeptTrials(whole_s=time_session(session, feeds, effort=_QUICK).median_s, tensors=())
+        anew = {(trial.name, trial.codec) for trial in found}
+        before = [trial for trial in tried.tensors if (trial.name, trial.codec) not in anew]
+        self._kept = msgspec.structs.replace(tried, tensors=(*before, *found))
+        write_document(path, self._kept)
+        return self._kept
+
+    def _within_budget(
+        self, cuts: Mapping[tuple[str, ...], Cut], rows: tuple[CutCost, ...], draws: Draws | None
+    ) -> tuple[tuple[CutCost, ...], int]:
+        # Only lossy rows that can be best are worth running; those that stay unchecked are left out in the end.
+        budget, dropped = self._goal.constraints.max_error or 0.0, 0
+        while True:
+            best = self._best(rows, draws)
+            unchecked = [row for row in best if self._unchecked(row)]
+            if not unchecked:
+                kept = tuple(row for row in rows if not self._unchecked(row))
+                return kept, dropped
+            self._check(cuts, unchecked)
+            known = [self._with_error(row) for row in rows]
+            rows = tuple(row for row in known if row is not None and row.error <= budget)
+            dropped += len(known) - len(rows)
+
+    def _best(self, rows: tuple[CutCost, ...], draws: Draws | None) -> list[CutCost]:
+        chosen = frontier(rows, draws=draws) if self._goal.linear else pareto(rows)
+        return [rows[row] for row in chosen]
+
+    def _unchecked(self, row: CutCost) -> bool:
+        return not is_lossless((row.codec,)) and (row.crossing, row.codec) not in self._errors
+
+    def _check(self, cuts: Mapping[tuple[str, ...], Cut], rows: Sequence[CutCost]) -> None:
+        wanted: dict[tuple[str, ...], list[str]] = {}
+        for row in rows:
+            wanted.setdefault(row.crossing, []).append(row.codec)
+        with follow("checking lossy codecs", quiet=self._quiet) as progress:
+            for done, (crossing, codecs) in enumerate(wanted.items(), start=1):
+                for check in check_codecs(self._store, [cuts[crossing]], codecs, self._samples()):
+                    self._errors[crossing, check.codec] = check.error
+                progress(done, len(wanted))
+
+    def _with_error(self, row: CutCost) -> CutCost | None:
+        error = self._errors.get((row.crossing, row.codec), 0.0)
+        return msgspec.structs.replace(row, error=error) if np.isfinite(error) else None
+
+    def _notes(self, kept: Sequence[CutCost], dropped: int) -> tuple[str, ...]:
+        inputs = "the given inputs" if self._given else "random inputs, and real ones may do otherwise: give --input"
+        notes = [f"codecs {', '.join(self._codecs)} were tried on this machine, on {inputs}"]
+        if dropped:
+            rows = "1 cut under a lossy codec is" if dropped == 1 else f"{dropped} cuts under lossy codecs are"
+            notes.append(f"{rows} over --max-error and left out")
+        if not any(row.codec != "raw" for row in kept):
+            notes.append("no codec makes what any cut sends smaller and keeps to the budget")
+        return tuple(notes)
+
+
+def _digest(feeds: Feeds) -> str:
+    found = hashlib.sha256()
+    for name in sorted(feeds):
+        array = np.asarray(feeds[name])
+        content = repr(array.tolist()).encode() if array.dtype.hasobject else np.ascontiguousarray(array).tobytes()
+        found.update(f"{name} {array.dtype} {array.shape}\n".encode())
+        found.update(content)
+    return found.hexdigest()
+
+
+def _read(path: Path) -> KeptTrials | None:
+    try:
+        return read_document(path, KeptTrials)
+    except DocumentError:
+        return None  # not there yet, or of another release: tried anew

@@ -1,0 +1,72 @@
+"""What is best for every combination of links, devices and servers.
+
+Input: one report for each combination. Output: a table with a column a link, or JSON. Called by `partway plan`.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from partway.cli.conditions import Situation
+from partway.cli.plan_costs import Pair
+from partway.cli.plan_report import PlanReport, cut_document
+from partway.reporting import Column, print_json, print_lines, print_table
+
+_HERE = "this machine"
+
+
+def print_matrix(
+    path: str, pairs: Sequence[Pair], situations: Sequence[Situation], reports: Sequence[PlanReport]
+) -> None:
+    """Print the best cut of every combination.
+
+    Args:
+        path: the model as the user named it.
+        pairs: of machines, a row each.
+        situations: a column each.
+        reports: pair by pair, and within a pair situation by situation.
+    """
+    width = len(situations)
+    columns = (
+        Column(title="device", right=False),
+        Column(title="server", right=False),
+        *(Column(title=_label(situation), right=False, shrinks=True) for situation in situations),
+    )
+    rows = [
+        (_name(pair.device), _name(pair.server), *(report.answer() for report in reports[row * width :][:width]))
+        for row, pair in enumerate(pairs)
+    ]
+    print_table(f"The best cut by {reports[0].plan.objective}", columns, rows)
+    notes = dict.fromkeys(note for report in reports for note in report.notes)
+    print_lines((("model", path), *(("note", note) for note in notes)))
+
+
+def print_matrix_json(
+    path: str, pairs: Sequence[Pair], situations: Sequence[Situation], reports: Sequence[PlanReport]
+) -> None:
+    """Print the same as one JSON document; the arguments of `print_matrix`."""
+    width = len(situations)
+    print_json(
+        {
+            "model": path,
+            "objective": reports[0].plan.objective,
+            "matrix": [
+                {
+                    "device": _name(pair.device),
+                    "server": _name(pair.server),
+                    "link": situation.text,
+                    "best": cut_document(report, report.ranked[0]) if report.ranked[0].feasible else None,
+                    "notes": report.notes,
+                }
+                for row, pair in enumerate(pairs)
+                for situation, report in zip(situations, reports[row * width :][:width], strict=True)
+            ],
+        }
+    )
+
+
+def _label(situation: Situation) -> str:
+    return f"{situation.text} (mean)" if situation.varies else situation.text
+
+
+def _name(path: Path | None) -> str:
+    return _HERE if path is None else str(path)
