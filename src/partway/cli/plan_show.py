@@ -3,10 +3,13 @@
 Input: a report and the layers' seconds. Output: files. Called by `partway plan`.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
+
 from partway.cli.plan_report import PlanReport
-from partway.planning import NodeCosts
+from partway.planning import NodeCosts, PlanDocument
 from partway.reporting import LayerBar, PagePower, PlanView, draw_plan, write_page
 
 
@@ -33,11 +36,15 @@ def show_view(report: PlanReport, nodes: NodeCosts, *, plot: Path | None, page: 
 
 def _view(report: PlanReport, nodes: NodeCosts) -> PlanView:
     energy = report.energy
+    # Plans put the cut that was measured before others that leave the same work; pictures follow the graph.
+    rows = sorted(
+        range(len(report.cuts)), key=lambda row: (not report.cuts[row].offloaded, report.cuts[row].depth, row)
+    )
     return PlanView(
         title=f"{Path(report.path).stem} over {report.situation.text}",
         model=report.path,
-        plan=report.plan,
-        names=tuple(_name(report, row) for row in range(len(report.plan.costs))),
+        plan=_in_order(report.plan, rows),
+        names=tuple(_name(report, row) for row in rows),
         layers=tuple(_layers(report, nodes)),
         conditions=report.situation.mean(),
         link=report.situation.text,
@@ -49,6 +56,16 @@ def _view(report: PlanReport, nodes: NodeCosts) -> PlanView:
             for whose, source in (("device", report.device), ("server", report.server))
             if source.emulated_slowdown != 1.0
         ),
+    )
+
+
+def _in_order(plan: PlanDocument, rows: Sequence[int]) -> PlanDocument:
+    place = {row: place for place, row in enumerate(rows)}
+    return msgspec.structs.replace(
+        plan,
+        costs=tuple(plan.costs[row] for row in rows),
+        frontier=tuple(sorted(place[row] for row in plan.frontier)),
+        pareto=tuple(sorted(place[row] for row in plan.pareto)),
     )
 
 

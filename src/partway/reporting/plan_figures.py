@@ -220,8 +220,9 @@ def _draw_cuts(
     axes.plot([best], [totals[best] + 0.05 * top], marker="*", color="black", markersize=12, clip_on=False)
     axes.set(ylim=(0, top), xlim=(-1, len(cuts)), ylabel=what)
     others = [place for place, name in enumerate(names) if name.startswith("(") and place != best and place in known]
-    told = (f"{names[place].replace('(', '').replace(')', '')} {format_value(totals[place])}" for place in others)
-    axes.set_title("; ".join((f"best {format_value(totals[best])}", *told)), fontsize="small", loc="left")
+    told = (f"{_said(names[place])} {format_value(totals[place])}" for place in (best, *others))
+    # Above the legend, which a long name would run into.
+    axes.set_title(f"best: {'; '.join(told)}", fontsize="small", loc="left", pad=20)
     _format_values(axes.yaxis, format_value)
     _legend(axes, handles, shown)
 
@@ -229,6 +230,10 @@ def _draw_cuts(
 def _plain(text: str) -> str:
     # Between two of them matplotlib would read mathematics.
     return text.replace("$", r"\$")
+
+
+def _said(name: str) -> str:
+    return name[1:].replace(")", "", 1) if name.startswith("(") else name
 
 
 def _turn_names(axes: "Axes", count: int) -> None:
