@@ -6,10 +6,13 @@ from pathlib import Path
 import numpy as np
 
 from partway.client import Answer
+from partway.codecs import Coded, available_codecs, decode_tensor
 from partway.engine import OrtRuntime, PieceStore
-from partway.graph import Binding, Source, canonicalise, tail_piece
+from partway.errors import ServerRefused
+from partway.graph import Binding, Model, Source, canonicalise, tail_piece
 from partway.wire import (
     BINDING,
+    CODEC,
     COSTS_MODEL,
     DIGEST,
     CostAnswer,
@@ -48,6 +51,7 @@ class LoopbackServer:
         self.rtt_s = rtt_s
         self.tail_s: float | None = tail_s
         self.load = IDLE
+        self.codecs = available_codecs()
         self.before: Callable[[InferRequest], None] = lambda _request: None
         self.alter: Callable[[bytes], bytes] = lambda content: content
         self.inferred: list[InferRequest] = []
@@ -60,7 +64,8 @@ class LoopbackServer:
         self.before(arrived)
         if arrived.model_name == COSTS_MODEL:
             query = decode_cost_query(arrived)
-            costs = CostAnswer(server_s=(self.tail_s,) * len(query.cuts), measured=(False,) * len(query.cuts))
+            count = len(query.cuts)
+            costs = CostAnswer(server_s=(self.tail_s,) * count, measured=(False,) * count, codecs=self.codecs)
             response = encode_cost_answer(costs, encode_load(self.load))
         else:
             self.inferred.append(arrived)
@@ -83,7 +88,7 @@ class LoopbackServer:
             model = canonicalise(self.source, Binding.decode(encoded), self.runtime)
             self._stores[encoded] = PieceStore(model, self.runtime)
         store = self._stores[encoded]
-        feeds = {tensor.name: tensor.array for tensor in request.tensors}
+        feeds = {tensor.name: self._read(tensor, store.model) for tensor in request.tensors}
         piece = tail_piece(store.model, feeds, request.outputs)
         outputs = store.session(piece).run(feeds)
         return InferResponse(
@@ -91,3 +96,19 @@ class LoopbackServer:
             tensors=tuple(Tensor(name=name, array=np.ascontiguousarray(array)) for name, array in outputs.items()),
             parameters=encode_load(self.load),
         )
+
+    def _read(self, tensor: Tensor, model: Model) -> np.ndarray:
+        codec = str(tensor.parameters.get(CODEC, "raw"))
+        if codec not in self.codecs:
+            raise ServerRefused("INVALID_ARGUMENT", f"tensor {tensor.name!r} is coded as {codec!r}")
+        return tensor.array if codec == "raw" else decoded(tensor, model)
+
+
+def decoded(tensor: Tensor, model: Model) -> np.ndarray:
+    """The array that a coded tensor holds."""
+    info = model.tensors[tensor.name]
+    assert info.dtype is not None
+    assert info.static_shape is not None
+    parameters = {name: value for name, value in tensor.parameters.items() if name != CODEC}
+    coded = Coded(array=tensor.array, parameters=parameters)
+    return decode_tensor(str(tensor.parameters[CODEC]), coded, dtype=info.dtype, shape=info.static_shape)

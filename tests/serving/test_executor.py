@@ -7,7 +7,7 @@ import pytest
 from tests.serving.support import PATIENCE_S, Clock
 
 from partway.errors import EngineError, ModelUnavailable, RequestExpired, ServerBusy
-from partway.serving.executor import Executor, Served, Slowdown
+from partway.serving.executor import Executor, Served
 
 T = TypeVar("T")
 
@@ -152,6 +152,13 @@ def test_jobs_that_take_longer_than_unloaded_raise_the_slowdown_and_the_delay(ex
     blocker.released.set()
 
 
+def test_service_beside_what_was_expected_is_no_slowdown(executor: Executor, clock: Clock) -> None:
+    for _ in range(30):
+        served = executor.submit(lasting(clock, 3.0), unloaded_s=1.0, aside_s=lambda: 2.0).result(PATIENCE_S)
+    assert served.load.service_s == pytest.approx(3.0)
+    assert executor.load().slowdown == pytest.approx(1.0)
+
+
 def test_a_job_of_which_nothing_is_known_counts_as_the_usual_one(executor: Executor, clock: Clock) -> None:
     executor.submit(lasting(clock, 2.0)).result(PATIENCE_S)
     blocker = Blocker()
@@ -159,24 +166,6 @@ def test_a_job_of_which_nothing_is_known_counts_as_the_usual_one(executor: Execu
     assert blocker.began.wait(PATIENCE_S)
     assert executor.load().queue_delay_s == pytest.approx(2.0)
     blocker.released.set()
-
-
-def test_the_slowdown_is_forgotten_while_nothing_runs() -> None:
-    slowdown = Slowdown()
-    slowdown.observe(8.0, 1.0, now_s=0.0)
-    at_once, later, much_later = slowdown.value(0.0), slowdown.value(10.0), slowdown.value(1000.0)
-    assert at_once > later > 1.0
-    assert much_later == pytest.approx(1.0)
-
-
-def test_the_slowdown_stays_between_one_and_its_bound() -> None:
-    slowdown = Slowdown()
-    for _ in range(100):
-        slowdown.observe(1e9, 1.0, now_s=0.0)
-    assert slowdown.value(0.0) <= 100.0
-    for _ in range(100):
-        slowdown.observe(0.1, 1.0, now_s=0.0)
-    assert slowdown.value(0.0) == 1.0
 
 
 def test_waiting_for_an_idle_moment_lasts_until_the_jobs_are_done(executor: Executor, blocker: Blocker) -> None:

@@ -144,3 +144,27 @@ def test_an_answer_is_for_as_many_cuts_as_were_asked_for() -> None:
     response = encode_cost_answer(CostAnswer(server_s=(1.0,), measured=(True,)))
     with pytest.raises(WireError, match="costs of 1 cuts came; 2 were asked for"):
         decode_cost_answer(response, cuts=2)
+
+
+def codecs_of(parameters: dict[str, str | int]) -> tuple[str, ...]:
+    response = encode_cost_answer(CostAnswer(server_s=(), measured=()), parameters)
+    return decode_cost_answer(decode_response(encode_response(response)), cuts=0).codecs
+
+
+def test_an_answer_that_names_no_codecs_is_from_a_server_that_takes_raw_tensors_only() -> None:
+    assert codecs_of({}) == ("raw",)
+    assert "partway.codecs" not in encode_cost_answer(CostAnswer(server_s=(), measured=())).parameters
+
+
+def test_codecs_travel_as_one_parameter_and_unknown_ones_are_passed_on() -> None:
+    answer = CostAnswer(server_s=(), measured=(), codecs=("raw", "zstd", "int8/channel"))
+    response = encode_cost_answer(answer, {"load.queue_us": 3})
+    assert response.parameters == {"load.queue_us": 3, "partway.codecs": "raw,zstd,int8/channel"}
+    assert decode_cost_answer(decode_response(encode_response(response)), cuts=0) == answer
+    assert codecs_of({"partway.codecs": "raw,newer+than,us"}) == ("raw", "newer+than", "us")
+
+
+@pytest.mark.parametrize("value", [7, True, "x" * 2000])
+def test_a_list_of_codecs_that_is_none_is_refused(value: str | int) -> None:
+    with pytest.raises(WireError, match=r"'partway\.codecs' is .*expected names between commas"):
+        codecs_of({"partway.codecs": value})

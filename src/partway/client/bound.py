@@ -1,30 +1,37 @@
 """A model under one binding, as the client knows it: pieces, candidate cuts, and what each costs.
 
-Input: measured heads from this device, predicted ones where there is a profile of it, the server's own word on its
-tails. Output: the cost table that decisions are made on; it grows from one row, device-only, as costs become known.
+Input: measured heads from this device, predicted ones where there is a profile of it, what codecs did to crossing
+tensors, the server's own word on its tails. Output: the cost table that decisions are made on, a row for each cut and
+codec; it grows from one row, device-only, as costs become known.
 Called by the session and its background work; safe to call from several threads.
 """
 
 import threading
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
+from partway.client.codings import Allowed, Codings, only_raw
+from partway.client.packing import Coding
 from partway.client.predicted import HeadForecast, HeadTime
 from partway.engine import PieceStore, Session
 from partway.errors import BindingError
 from partway.graph import Cut, Model, Piece, candidate_cuts
 from partway.planning import CostTable, CutCost, interpolate_costs
+from partway.wire import RAW, CostAnswer
+
+_MOST_NOTES = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choices:
-    """The cuts that can be chosen at one moment.
+    """The cuts that can be chosen at one moment, each once for every codec that can be chosen with it.
 
     Attributes:
-        cuts: device-only last.
-        table: what each costs, in the same order.
+        cuts: the cut of each row, device-only last.
+        table: what each row costs, in the same order.
     """
 
     cuts: tuple[Cut, ...]
@@ -40,9 +47,10 @@ class BoundModel:
         emulate: wraps every session, to emulate a slower device.
         whole_s: seconds of the whole model on this device.
         forecast: of its heads, where there is a profile of this device.
+        allowed: the codecs that each cut may use.
 
     Attributes:
-        last_crossing: what the last decision chose to send; None before the first.
+        last: what the last decision chose to send, and under which codec; None before the first.
     """
 
     def __init__(
@@ -53,11 +61,12 @@ class BoundModel:
         emulate: Callable[[Session], Session],
         whole_s: float,
         forecast: HeadForecast | None = None,
+        allowed: Allowed = only_raw,
     ) -> None:
         self.model = model
         self.binding = model.binding.encode()
         self.cuts: tuple[Cut, ...] = candidate_cuts(model)
-        self.last_crossing: tuple[str, ...] | None = None
+        self.last: tuple[tuple[str, ...], str] | None = None
         self._store = store
         self._emulate = emulate
         self._forecast = forecast
@@ -70,7 +79,10 @@ class BoundModel:
         if forecast is not None:
             forecast.timed(self.device_only, whole_s)
             self._sure = frozenset(index for index, cut in enumerate(self.cuts) if forecast.sure(cut))
-        self._choices = self._rebuild()
+        self._codings = Codings(self.offloaded, allowed)
+        self._sent: deque[tuple[int, str, int]] = deque(maxlen=_MOST_NOTES)
+        self._heads = self._find_heads()
+        self._choices = self._lay_out()
 
     @property
     def choices(self) -> Choices:
@@ -79,8 +91,8 @@ class BoundModel:
 
     @property
     def complete(self) -> bool:
-        """Whether every candidate cut can be chosen and every head was timed that had to be."""
-        return len(self._choices.cuts) == len(self.cuts) and not self.unmeasured()
+        """Whether every candidate cut can be chosen, and every head was timed and every codec tried that had to be."""
+        return len(self._tail_s) == len(self.cuts) and not self.unmeasured() and not self.untried()
 
     @property
     def device_only(self) -> Cut:
@@ -96,41 +108,82 @@ class BoundModel:
         """Cuts whose head has to be timed on this device yet: all, or with a profile those that it is unsure of."""
         return tuple(cut for index, cut in enumerate(self.cuts) if index not in self._head_s.keys() | self._sure)
 
+    def untried(self) -> tuple[tuple[Cut, str], ...]:
+        """Cuts and codecs of which it is not known yet what the codec does to the tensors of the cut."""
+        with self._lock:
+            return tuple((self.cuts[index], codec) for index, codec in self._codings.missing)
+
     def learn_head(self, cut: Cut, head_s: float) -> None:
         """A head was timed; of several timings the shortest counts, since requests in between only add.
 
         Args:
             cut: a candidate cut.
-            head_s: its seconds on this device, encoding included.
+            head_s: its seconds on this device.
         """
         if self._forecast is not None:
             self._forecast.timed(cut, head_s)
         with self._lock:
             index = self.cuts.index(cut)
             self._head_s[index] = min(head_s, self._head_s.get(index, head_s))
-            self._choices = self._rebuild()
+            self._rebuild()
 
     def observe_head(self, cut: Cut, head_s: float, *, alone: bool) -> None:
         """A head ran for a request: corrects what is predicted, when the server's tails are learnt next.
 
         Args:
             cut: a candidate cut.
-            head_s: its seconds.
+            head_s: its seconds, without encoding.
             alone: whether no other request ran meanwhile.
         """
         if self._forecast is not None:
             self._forecast.ran(cut, head_s, alone=alone)
 
-    def learn_tails(self, server_s: tuple[float | None, ...]) -> None:
-        """The server said what its tails take.
+    def learn_coding(self, cut: Cut, codec: str, coding: Coding | None) -> None:
+        """A codec was tried on real crossing tensors; None where that failed.
 
         Args:
-            server_s: one entry for each of `offloaded`; None where the server does not know.
+            cut: a candidate cut that sends something.
+            codec: its name.
+            coding: what it did.
         """
         with self._lock:
-            known = {index: tail_s for index, tail_s in enumerate(server_s) if tail_s is not None}
+            self._codings.learn(self.cuts.index(cut), codec, coding)
+            self._choices = self._lay_out()
+
+    def observe_coding(self, cut: Cut, codec: str, up_bytes: int) -> None:
+        """A request packed its crossing tensors: corrects what they are expected to come to.
+
+        Args:
+            cut: a candidate cut.
+            codec: the codec that was chosen with it.
+            up_bytes: what travels.
+        """
+        self._sent.append((self.cuts.index(cut), codec, up_bytes))
+        # Whoever has the lock may be at work for a while, and a request waits for nobody: its note is read next time.
+        if self._lock.acquire(blocking=False):
+            try:
+                if self._read_notes():
+                    self._choices = self._lay_out()
+            finally:
+                self._lock.release()
+
+    def refuse_coding(self, cut: Cut, codec: str) -> None:
+        """The server would not decode the tensors of a cut: send raw ones, until it says anew what it decodes."""
+        with self._lock:
+            self._codings.refuse(self.cuts.index(cut), codec)
+            self._choices = self._lay_out()
+
+    def learn_tails(self, answer: CostAnswer) -> None:
+        """The server said what its tails take and what it decodes.
+
+        Args:
+            answer: one cost for each of `offloaded`.
+        """
+        with self._lock:
+            known = {index: tail_s for index, tail_s in enumerate(answer.server_s) if tail_s is not None}
             self._tail_s = {**known, len(self.cuts) - 1: 0.0}
-            self._choices = self._rebuild()
+            self._codings.accept(answer.codecs)
+            self._rebuild()
 
     def check(self, feeds: Mapping[str, np.ndarray]) -> None:
         """Refuse feeds of a wrong type here, so that no server is blamed for them.
@@ -153,30 +206,54 @@ class BoundModel:
         """
         return self.session(piece).run({name: feeds[name] for name in piece.inputs}, outputs)
 
+    def example(self, cut: Cut, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """The crossing tensors of a cut, at the speed of this machine, whatever it emulates."""
+        if cut.head is None:
+            return {name: feeds[name] for name in cut.crossing}
+        made = self._store.session(cut.head).run({name: feeds[name] for name in cut.head.inputs})
+        return {name: made[name] if name in made else feeds[name] for name in cut.crossing}
+
     def session(self, piece: Piece) -> Session:
         """The session of a piece on this device."""
         return self._emulate(self._store.session(piece))
 
-    def _rebuild(self) -> Choices:
-        heads = self._heads()
-        rows = tuple(sorted(self._tail_s))
-        table = CostTable.of(
-            [
-                CutCost(
-                    crossing=self.cuts[index].crossing,
-                    device_s=heads[index].seconds,
-                    up_bytes=self.cuts[index].up_bytes,
-                    server_s=self._tail_s[index],
-                    down_bytes=self.cuts[index].down_bytes if self.cuts[index].offloaded else 0,
-                    offloaded=self.cuts[index].offloaded,
-                    how=heads[index].how,
-                )
-                for index in rows
-            ]
-        )
-        return Choices(cuts=tuple(self.cuts[index] for index in rows), table=table)
+    def _read_notes(self) -> bool:
+        moved = False
+        while self._sent:
+            moved |= self._codings.saw(*self._sent.popleft())
+        return moved
 
-    def _heads(self) -> tuple[HeadTime, ...]:
+    def _rebuild(self) -> None:
+        self._read_notes()
+        self._heads = self._find_heads()
+        self._choices = self._lay_out()
+
+    def _lay_out(self) -> Choices:
+        rows = [(index, coding) for index in sorted(self._tail_s) for coding in self._codings_of(index)]
+        return Choices(
+            cuts=tuple(self.cuts[index] for index, _ in rows),
+            table=CostTable.of([self._cost(index, coding) for index, coding in rows]),
+        )
+
+    def _codings_of(self, index: int) -> tuple[Coding, ...]:
+        cut = self.cuts[index]
+        raw = Coding(codec=RAW, up_bytes=cut.up_bytes, encode_s=0.0, decode_s=0.0)
+        return (raw, *self._codings.of(index)) if cut.offloaded else (raw,)
+
+    def _cost(self, index: int, coding: Coding) -> CutCost:
+        cut, head = self.cuts[index], self._heads[index]
+        return CutCost(
+            crossing=cut.crossing,
+            device_s=head.seconds + coding.encode_s,
+            up_bytes=coding.up_bytes,
+            server_s=self._tail_s[index] + coding.decode_s,
+            down_bytes=cut.down_bytes if cut.offloaded else 0,
+            offloaded=cut.offloaded,
+            how=head.how,
+            codec=coding.codec,
+        )
+
+    def _find_heads(self) -> tuple[HeadTime, ...]:
         predicted = None if self._forecast is None else self._forecast.heads(self._head_s)
         if predicted is not None:
             return predicted

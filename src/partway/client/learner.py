@@ -1,7 +1,8 @@
 """What a session learns behind its requests, on one thread of its own.
 
     open the source (identity) > per binding: canonical graph, optimised pieces, time the whole > ask the server
-    what its tails take > time the heads, one at a time, while no request runs > ask again every second
+    what its tails take > time the heads, one at a time, while no request runs > try the codecs on what they make, the
+    same way > ask again every second
 
 With a profile of this device heads are predicted as soon as the whole was timed, and few are timed. Input: feeds, as
 examples of what is asked. Output: `BoundModel`s with costs. A request never waits for it.
@@ -11,18 +12,21 @@ import logging
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import CancelledError, Future
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from partway.client.bound import BoundModel
+from partway.client.codings import Allowed, only_raw
 from partway.client.observer import Observer
+from partway.client.packing import Coding, Packer
 from partway.client.predicted import HeadForecast
 from partway.client.remote import Remote
+from partway.client.traffic import Traffic
 from partway.client.worker import Worker
 from partway.engine import Clock, OrtRuntime, PieceStore, Session
 from partway.errors import ModelError, PartwayError
@@ -61,36 +65,6 @@ def key_of(feeds: Mapping[str, np.ndarray]) -> Key:
     return tuple(sorted((name, array.shape) for name, array in feeds.items()))
 
 
-class Traffic:
-    """Counts the requests that run now, so that measuring can stay out of their way."""
-
-    def __init__(self) -> None:
-        self._running = 0
-        self._changed = threading.Condition()
-
-    @contextmanager
-    def request(self) -> Iterator[None]:
-        """Spans one request."""
-        with self._changed:
-            self._running += 1
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._running -= 1
-                self._changed.notify_all()
-
-    def wait_idle(self, timeout_s: float) -> bool:
-        """Wait until no request runs; whether that came about in time."""
-        with self._changed:
-            return self._changed.wait_for(lambda: self._running == 0, timeout_s)
-
-    @property
-    def alone(self) -> bool:
-        """Whether at most one request runs."""
-        return self._running <= 1
-
-
 class Learner:
     """Prepares bindings and learns their costs in the background.
 
@@ -103,9 +77,11 @@ class Learner:
         observer: says when the link should be probed.
         cache: where canonical graphs lie.
         emulate: wraps sessions, to emulate a slower device.
+        packer: packs crossing tensors, as slowly as the device that is emulated.
         traffic: says when the device is idle.
         on_bound: told of the source once its first binding is ready.
         forecast: predicts the heads of a model, where there is a profile of this device.
+        allowed: the codecs that each cut may use.
         clock: seconds, monotonic.
     """
 
@@ -120,9 +96,11 @@ class Learner:
         observer: Observer,
         cache: Cache,
         emulate: Callable[[Session], Session],
+        packer: Packer,
         traffic: Traffic,
         on_bound: Callable[[Source], None],
         forecast: Callable[[PieceStore], HeadForecast] | None = None,
+        allowed: Allowed = only_raw,
         clock: Clock = time.monotonic,
     ) -> None:
         self._path = path
@@ -133,9 +111,11 @@ class Learner:
         self._observer = observer
         self._cache = cache
         self._emulate = emulate
+        self._packer = packer
         self._traffic = traffic
         self._on_bound = on_bound
         self._forecast = forecast
+        self._allowed = allowed
         self._clock = clock
         self._lock = threading.Lock()
         self._bound: OrderedDict[Key, BoundModel | None] = OrderedDict()
@@ -245,6 +225,8 @@ class Learner:
             del self._examples[key]
         for cut in (*bound.unmeasured(), bound.device_only):  # the whole once more, in case requests disturbed it
             self._submit(partial(self._measure, key, cut, feeds))
+        for cut in bound.offloaded:
+            self._submit(partial(self._try_codecs, key, cut, feeds))
         self._refresh(bound)
         self._refresh(bound)  # the first told the round trip, the second can tell the rate
 
@@ -256,10 +238,17 @@ class Learner:
         store.want_candidates()
         store.promote()
         session = self._emulate(store.session(whole(model)))
-        self._traffic.wait_idle(_IDLE_WAIT_S)
+        self._wait_idle()
         timing = time_session(session, feeds, effort=_QUICK)
         forecast = None if self._forecast is None else self._forecast(store)
-        bound = BoundModel(model, store, emulate=self._emulate, whole_s=timing.median_s, forecast=forecast)
+        bound = BoundModel(
+            model,
+            store,
+            emulate=self._emulate,
+            whole_s=timing.median_s,
+            forecast=forecast,
+            allowed=self._allowed,
+        )
         self._on_bound(source)
         logger.info("binding_ready digest=%s whole_s=%.4f cuts=%d", source.digest, timing.median_s, len(bound.cuts))
         return bound
@@ -269,15 +258,33 @@ class Learner:
         if cut.head is None or bound is None:
             return
         session = bound.session(cut.head)
-        self._traffic.wait_idle(_IDLE_WAIT_S)
+        self._wait_idle()
         timing = time_session(session, {name: feeds[name] for name in cut.head.inputs}, effort=_QUICK)
         bound.learn_head(cut, timing.median_s)
+
+    def _try_codecs(self, key: Key, cut: Cut, feeds: Mapping[str, np.ndarray]) -> None:
+        bound = self._bound.get(key)
+        codecs = () if bound is None else tuple(codec for untried, codec in bound.untried() if untried is cut)
+        if bound is None or not codecs:
+            return
+        found: dict[str, Coding] = {}
+        try:
+            self._wait_idle()
+            example = bound.example(cut, feeds)
+            for codec in codecs:
+                found[codec] = self._packer.measure(bound.model, cut, codec, example, turn=self._wait_idle)
+        finally:  # a codec that failed once is not waited for
+            for codec in codecs:
+                bound.learn_coding(cut, codec, found.get(codec))
+
+    def _wait_idle(self) -> None:
+        self._traffic.wait_idle(_IDLE_WAIT_S)
 
     def _refresh(self, bound: BoundModel) -> None:
         try:
             if self._remote.usable:
                 # Always without padding first: a round trip that is out of date spoils what a probe tells.
-                bound.learn_tails(self._remote.ask_costs(bound).server_s)
+                bound.learn_tails(self._remote.ask_costs(bound))
                 for _ in range(_MOST_PROBES):
                     if not (padding_bytes := self._observer.probe_bytes()):
                         break

@@ -1,11 +1,11 @@
 """The server as one model's client sees it: asks it, checks what comes back, notes how it went.
 
-Input: crossing tensors. Output: the outputs that were asked for, or one of our errors, after the observer has
+Input: crossing tensors, packed. Output: the outputs that were asked for, or one of our errors, after the observer has
 been told. Called by the session for requests and by its background work for costs and load.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +18,7 @@ from partway.errors import PartwayError, ServerRefused, ServerUnavailable, WireE
 from partway.graph import Model
 from partway.wire import (
     BINDING,
+    CODEC,
     DIGEST,
     CostAnswer,
     CostQuery,
@@ -33,6 +34,7 @@ _ASK_S = 2.0
 # A full queue empties soon; a wrong model or digest stays wrong until somebody mends it.
 _BUSY_PAUSE_S, _REFUSED_PAUSE_S = 0.5, 30.0
 _BUSY = frozenset({"RESOURCE_EXHAUSTED", "ABORTED", "INTERNAL"})
+_NOT_UNDERSTOOD = "INVALID_ARGUMENT"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,14 +89,14 @@ class Remote:
         return self._why_not
 
     def infer(
-        self, model: Model, binding: str, feeds: Mapping[str, np.ndarray], outputs: Sequence[str], *, patience_s: float
+        self, model: Model, binding: str, tensors: tuple[Tensor, ...], outputs: Sequence[str], *, patience_s: float
     ) -> Exchange:
         """Let the server run what is left.
 
         Args:
             model: the canonical graph, which says what the outputs look like.
             binding: its encoded binding.
-            feeds: the crossing tensors.
+            tensors: what crosses, as it travels.
             outputs: what to compute.
             patience_s: the longest to wait, bounded by `timeout_s`.
 
@@ -104,7 +106,7 @@ class Remote:
         """
         request = InferRequest(
             model_name=self._model_name,
-            tensors=tuple(Tensor(name=name, array=array) for name, array in feeds.items()),
+            tensors=tensors,
             outputs=tuple(outputs),
             parameters={DIGEST: model.source_digest, BINDING: binding},
         )
@@ -157,7 +159,11 @@ class Remote:
             self._why_not = str(error)
             raise
         except PartwayError as error:
-            lasting = isinstance(error, ServerRefused) and error.status not in _BUSY
+            lasting = (
+                isinstance(error, ServerRefused)
+                and error.status not in _BUSY
+                and not refused_codec(error, request.tensors)
+            )
             self._refused_until_s = self._clock() + (_REFUSED_PAUSE_S if lasting else _BUSY_PAUSE_S)
             self._why_not = str(error)
             raise
@@ -168,6 +174,12 @@ class Remote:
             load=load,
         )
         return answer, load
+
+
+def refused_codec(error: PartwayError, tensors: Iterable[Tensor]) -> bool:
+    """Whether a refusal may be for the codec of what was sent, so that raw tensors are worth trying soon."""
+    coded = any(CODEC in tensor.parameters for tensor in tensors)
+    return coded and isinstance(error, ServerRefused) and error.status == _NOT_UNDERSTOOD
 
 
 def _check_outputs(model: Model, wanted: Sequence[str], arrays: Mapping[str, np.ndarray]) -> None:

@@ -10,13 +10,15 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from partway.client.bound import BoundModel
-from partway.client.learner import Traffic
 from partway.client.observer import Observer
+from partway.client.packing import Packer
 from partway.client.remote import Exchange
 from partway.client.result import Result
+from partway.client.traffic import Traffic
 from partway.engine import Session
 from partway.graph import Cut
 from partway.planning import Conditions, CutCost, Decision
+from partway.wire import RAW, Tensor
 
 
 @dataclass(slots=True, kw_only=True)
@@ -33,6 +35,7 @@ class Request:
         started_s: when the call began.
         reason: why it runs where it runs.
         expected_s: what the decision expected.
+        codec: what the crossing tensors were packed with.
     """
 
     names: tuple[str, ...]
@@ -44,6 +47,7 @@ class Request:
     started_s: float = field(default_factory=time.perf_counter)
     reason: str = ""
     expected_s: float | None = None
+    codec: str = RAW
 
     def elapsed_s(self) -> float:
         """Seconds since the call began."""
@@ -78,22 +82,34 @@ class Request:
         self.observer.saw_head(expected_s=cost.device_s, took_s=self.elapsed_s())
         return self.result(None)
 
-    def run_head(self, bound: BoundModel, cut: Cut, cost: CutCost) -> None:
+    def run_head(self, bound: BoundModel, cut: Cut, cost: CutCost, packer: Packer) -> tuple[Tensor, ...]:
         """Compute the crossing tensors, and those outputs that the head makes.
 
         Args:
             bound: the model.
             cut: where it is cut.
-            cost: what the cut is expected to cost.
+            cost: what the cut is expected to cost, and its codec.
+            packer: packs what crosses.
+
+        Returns:
+            What crosses, as it travels.
         """
         self.known |= self.feeds
+        ran = False
         if cut.head is not None:
             kept = tuple(name for name in cut.head.outputs if name in self.names or name in cut.crossing)
             if kept:  # else the head makes nothing but outputs that nobody asked for
                 self.known |= bound.run(cut.head, self.feeds, kept)
-                self.observer.saw_head(expected_s=cost.device_s, took_s=self.elapsed_s())
+                ran = True
             if kept == cut.head.outputs:
                 bound.observe_head(cut, self.elapsed_s(), alone=self.traffic.alone)
+        packed = packer.pack(bound.model, cost.codec, {name: self.known[name] for name in cut.crossing})
+        if cost.codec != RAW:
+            bound.observe_coding(cut, cost.codec, cut.up_bytes - packed.saved_bytes)
+            self.codec = cost.codec if packed.coded else RAW
+        if ran:  # the table's seconds have the encoding in them
+            self.observer.saw_head(expected_s=cost.device_s, took_s=self.elapsed_s())
+        return packed.tensors
 
     def result(
         self,
@@ -134,5 +150,6 @@ class Request:
             down_bytes=exchange.down_bytes if exchange is not None else 0,
             expected_s=self.expected_s,
             reason=self.reason,
+            codec=self.codec,
             emulated_slowdown=self.slowdown,
         )

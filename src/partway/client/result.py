@@ -25,6 +25,7 @@ class Result:
         down_bytes: length of the answer on the wire.
         expected_s: what the decision expected; None when none was made.
         reason: why this cut, in a sentence.
+        codec: what the crossing tensors, or some of them, were packed with; `raw` where they travelled as they are.
         emulated_slowdown: 1, or the factor that an emulated device was slowed by.
     """
 
@@ -42,4 +43,5 @@ class Result:
     down_bytes: int
     expected_s: float | None
     reason: str
+    codec: str
     emulated_slowdown: float

@@ -1,6 +1,6 @@
 """`InferenceSession`: onnxruntime's, with the choice of where each request runs.
 
-    run ── decide ── head here ── crossing tensors ──> server ── outputs
+    run ── decide ── head here ── crossing tensors, packed ──> server ── outputs
               │                        │ no answer, refused, damaged
               └─ whole model here      └─> tail here, from the tensors at hand
 
@@ -18,16 +18,19 @@ from types import TracebackType
 import numpy as np
 
 from partway.client.bound import BoundModel, Choices
-from partway.client.learner import Learner, Traffic, file_stamp
+from partway.client.feeds import match_values, read_feeds
+from partway.client.learner import Learner, file_stamp
 from partway.client.observer import Observer
+from partway.client.packing import Packer, lossless_codecs
 from partway.client.predicted import HeadForecast
-from partway.client.remote import Remote
+from partway.client.remote import Remote, refused_codec
 from partway.client.request import Request
 from partway.client.result import Result
+from partway.client.traffic import Traffic
 from partway.client.transport import Transport, connect
 from partway.engine import CPU, NodeArg, OrtRuntime, OrtSession, Session, SlowSession
-from partway.errors import BindingError, InputError, ModelError, ServerError, WireError
-from partway.graph import Cache, Source, match_value
+from partway.errors import InputError, ModelError, ServerError, WireError
+from partway.graph import Cache, Source
 from partway.link import NAMED_LINKS, Link, LinkEstimate
 from partway.planning import Conditions, CostTable, Decision, decide
 from partway.prediction.foresight import Foresight
@@ -56,10 +59,14 @@ class InferenceSession:
         cache: where canonical graphs lie; by default the one of `PARTWAY_CACHE`.
         transport: carries the requests instead of a connection to `server`.
         profile: of this device, or its path: costs are then predicted, and few are timed.
+        codecs: what crossing tensors may be packed with where that pays and the server can undo it; by default every
+            codec that is installed and loses nothing, so that answers are bit for bit those of raw tensors. Raw they
+            may always travel; `()` for nothing else.
 
     Raises:
         ModelError: the file cannot be loaded.
-        InputError: no such provider, a bad address or a bad number, or a profile that does not fit the others.
+        InputError: no such provider, a bad address or a bad number, a profile that does not fit the others, or a
+            codec that is unknown, not installed or lossy.
     """
 
     def __init__(
@@ -77,11 +84,13 @@ class InferenceSession:
         cache: Cache | None = None,
         transport: Transport | None = None,
         profile: Profile | str | Path | None = None,
+        codecs: Sequence[str] | None = None,
     ) -> None:
         if not timeout_s > 0.0:
             raise InputError(f"timeout_s is {timeout_s}; it must be above 0, for instance 10")
         if not device_slowdown >= 1.0:
             raise InputError(f"device_slowdown is {device_slowdown}; a device can be slowed by a factor of 1 or more")
+        allowed = lossless_codecs(codecs)
         if transport is None and server is not None:
             transport = connect(server, clock=time.perf_counter)
         self._path = Path(path_or_model)
@@ -93,8 +102,9 @@ class InferenceSession:
         self._whole: OrtSession | None = self._runtime.open(self._path)
         self._inputs, self._outputs = self._whole.input_args, self._whole.output_args
         self._dtypes = {tensor.name: tensor.dtype for tensor in self._whole.input_infos}
-        self._values = _match_values(self._whole, bind or {})
+        self._values = match_values(self._whole, bind or {})
         self._traffic = Traffic()
+        self._packer = Packer(slowdown=device_slowdown, clock=time.perf_counter, sleep=time.sleep)
         self._observer = Observer(prior=prior_link, clock=time.monotonic, generator=np.random.default_rng())
         self._remote: Remote | None = None
         self._learner: Learner | None = None
@@ -117,9 +127,11 @@ class InferenceSession:
                 observer=self._observer,
                 cache=cache or Cache.default(),
                 emulate=self._emulate,
+                packer=self._packer,
                 traffic=self._traffic,
                 on_bound=self._release_whole,
                 forecast=None if foresight is None else HeadForecast.maker(foresight, slowdown=device_slowdown),
+                allowed=lambda _cut: allowed,
             )
 
     def get_inputs(self) -> list[NodeArg]:
@@ -239,20 +251,21 @@ class InferenceSession:
             request.reason = f"the device alone, since {remote.why_not}"
         if cut.tail is None or not wanted or not remote.usable:
             return request.run_alone(bound, choices.table.costs[-1])
-        request.run_head(bound, cut, cost)
-        crossing = {name: request.known[name] for name in cut.crossing}
+        tensors = request.run_head(bound, cut, cost, self._packer)
         remaining_s = max(0.0, decision.latency_s - request.elapsed_s())
         try:
             exchange = remote.infer(
                 bound.model,
                 bound.binding,
-                crossing,
+                tensors,
                 cut.tail.outputs,  # all, as the cut has them: fewer would need fewer tensors, which is another cut
                 patience_s=max(_LEAST_PATIENCE_S, _PATIENCE * remaining_s),
             )
         except (ServerError, WireError) as error:
             logger.warning("finished_alone cut=%s reason=%s", "+".join(cut.crossing), error)
             request.reason = f"finished alone: {error}"
+            if refused_codec(error, tensors):
+                bound.refuse_coding(cut, cost.codec)
             request.known |= bound.run(cut.tail, request.known, wanted)
             return request.result(cut, fell_back=True)
         request.known |= exchange.outputs
@@ -278,18 +291,7 @@ class InferenceSession:
         return SlowSession(session, self._slowdown, clock=time.perf_counter, sleep=time.sleep)
 
     def _read_feeds(self, input_feed: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        # What onnxruntime takes: arrays of any byte order, lists of numbers, and lists of arrays for sequences.
-        feeds = {}
-        for name, value in input_feed.items():
-            if name in self._values:
-                if not np.array_equal(np.asarray(value), self._values[name]):
-                    raise BindingError(f"input {name!r} is held at {self._values[name]}; it was fed {value!r} instead")
-            elif isinstance(value, np.ndarray):
-                feeds[name] = value if value.dtype.isnative else value.astype(value.dtype.newbyteorder("="))
-            else:
-                dtype = self._dtypes.get(name)
-                feeds[name] = value if dtype is None else np.asarray(value, dtype=dtype)
-        return feeds
+        return read_feeds(input_feed, held=self._values, dtypes=self._dtypes)
 
     def _output_names(self, output_names: Sequence[str] | None) -> tuple[str, ...]:
         known = tuple(value.name for value in self._outputs)
@@ -301,16 +303,9 @@ class InferenceSession:
         return tuple(output_names)
 
 
-def _match_values(whole: OrtSession, bind: Mapping[str, np.ndarray | float]) -> dict[str, np.ndarray]:
-    known = {tensor.name: tensor for tensor in (*whole.input_infos, *whole.optional_infos)}
-    for name in bind:
-        if name not in known:
-            raise InputError(f"the model has no input {name!r} to bind; its inputs are {', '.join(known)}")
-    return {name: match_value(known[name], np.asarray(value)) for name, value in bind.items()}
-
-
 def _decide(bound: BoundModel, choices: Choices, conditions: Conditions) -> Decision:
-    current = next((row for row, cut in enumerate(choices.cuts) if cut.crossing == bound.last_crossing), None)
+    costs = choices.table.costs
+    current = next((row for row, cost in enumerate(costs) if (cost.crossing, cost.codec) == bound.last), None)
     decision = decide(choices.table, conditions, current=current, switch_gain=_SWITCH_GAIN)
-    bound.last_crossing = decision.crossing
+    bound.last = costs[decision.index].crossing, costs[decision.index].codec
     return decision

@@ -14,20 +14,19 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from partway.engine import Clock
 from partway.errors import ModelUnavailable, RequestExpired, ServerBusy
+from partway.serving.slowdown import Slowdown
 from partway.wire import Load
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-_SMOOTHING = 0.25  # the share of the newest job in the slowdown
-_FORGET_HALF_S = 10.0  # an idle server's past slowdown says little about now
-_LARGEST_SLOWDOWN = 100.0
+_SMOOTHING = 0.25  # the share of the newest job in what a job usually takes
 _LONGEST_S = 3600.0  # of any number that is reported
 _IDLE_PATIENCE_S = 2.0  # a server that is never idle still has to become faster
 
@@ -54,32 +53,7 @@ class _Job:
     deadline_s: float | None
     arrived_s: float
     lead_s: float
-
-
-@dataclass(slots=True)
-class Slowdown:
-    """How many times longer than unloaded jobs took lately; falls back to 1 while nothing is served."""
-
-    _excess: float = 0.0
-    _at_s: float = field(default=0.0)
-
-    def value(self, now_s: float) -> float:
-        """The factor now, at least 1."""
-        half_lives = max(0.0, now_s - self._at_s) / _FORGET_HALF_S
-        return 1.0 + max(0.0, self._excess) * float(0.5**half_lives)
-
-    def observe(self, took_s: float, expected_s: float, now_s: float) -> None:
-        """Take in one job.
-
-        Args:
-            took_s: seconds it ran.
-            expected_s: seconds it would have run unloaded, > 0.
-            now_s: the clock at its end.
-        """
-        factor = min(max(took_s / expected_s, 0.0), _LARGEST_SLOWDOWN)
-        before = self.value(now_s) - 1.0
-        self._excess = before + _SMOOTHING * (factor - 1.0 - before)
-        self._at_s = now_s
+    aside_s: Callable[[], float]
 
 
 class Executor:
@@ -117,6 +91,7 @@ class Executor:
         deadline_s: float | None = None,
         arrived_s: float | None = None,
         lead_s: float = 0.0,
+        aside_s: Callable[[], float] = lambda: 0.0,
     ) -> Future[Served[T]]:
         """Queue a job; cancelling the future before its turn takes it out again.
 
@@ -127,7 +102,8 @@ class Executor:
                 slowdown. None where nobody saw it.
             deadline_s: the clock's reading after which nobody waits for it.
             arrived_s: the clock's reading when its request arrived; now by default.
-            lead_s: seconds of service that it received before, such as decoding.
+            lead_s: seconds of service that it received before, such as reading its message.
+            aside_s: asked once it ran: seconds of the run that are service, and no part of `unloaded_s`.
 
         Raises:
             ServerBusy: as many jobs as may wait do.
@@ -152,6 +128,7 @@ class Executor:
                     deadline_s=deadline_s,
                     arrived_s=now_s if arrived_s is None else arrived_s,
                     lead_s=lead_s,
+                    aside_s=aside_s,
                 )
                 self._queue.append(job)
                 self._changed.notify_all()
@@ -257,7 +234,7 @@ class Executor:
         with self._changed:
             self._usual_s += _SMOOTHING * (took_s - self._usual_s) if self._usual_s else took_s
             if job.unloaded_s:
-                self._slowdown.observe(took_s + job.lead_s, job.unloaded_s, now_s)
+                self._slowdown.observe(took_s + job.lead_s - job.aside_s(), job.unloaded_s, now_s)
 
     def _load(self, now_s: float, *, service_s: float, queue_s: float) -> Load:
         with self._changed:

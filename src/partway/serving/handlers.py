@@ -1,6 +1,6 @@
 """What the server answers, whatever protocol asks: records in, records out, our own errors raised.
 
-    InferRequest -> which file? -> which binding? -> which piece? -> [queue] -> run -> InferResponse with load
+    InferRequest -> which file? -> which binding? -> which piece? -> [queue] -> decode, run -> InferResponse with load
 
 Input: records of the wire. Output: records of the wire. The faces turn bytes into records and errors into
 statuses; nothing here knows a status code. All methods run on one event loop.
@@ -10,19 +10,23 @@ import asyncio
 import logging
 from collections.abc import Mapping
 from concurrent.futures import Executor as Pool
+from dataclasses import replace
 
 import numpy as np
 
 from partway.engine import Clock
 from partway.errors import ModelNotFound, ModelUnavailable
-from partway.graph import Binding, Piece, Source, TensorInfo
+from partway.graph import Binding, Source, TensorInfo
+from partway.serving.computation import Computation
+from partway.serving.decoding import check_coded, read_coded
 from partway.serving.executor import Executor, Served
 from partway.serving.learning import Learner
-from partway.serving.meaning import align, check_digest, check_feeds, read_binding, read_feeds
+from partway.serving.meaning import check_digest, check_feeds, read_binding, read_feeds
 from partway.serving.models import BoundModel, Models
 from partway.serving.repository import ModelFile, Repository
 from partway.wire import (
     BINDING,
+    CODECS,
     COSTS_MODEL,
     DIGEST,
     CostAnswer,
@@ -44,7 +48,15 @@ from partway.wire import (
 logger = logging.getLogger(__name__)
 
 PLATFORM = "onnxruntime_onnx"
-EXTENSIONS = ("partway.cuts", "partway.binding", "partway.digest", "partway.crc32", "partway.costs", "partway.load")
+EXTENSIONS = (
+    "partway.cuts",
+    "partway.binding",
+    "partway.digest",
+    "partway.crc32",
+    "partway.costs",
+    "partway.load",
+    CODECS,
+)
 
 Outputs = Mapping[str, np.ndarray]
 
@@ -59,6 +71,8 @@ class Handlers:
         learner: told what is used and asked about; None for a server that only serves.
         pool: threads for what takes longer than the event loop may wait.
         clock: seconds, monotonic; deadlines are its readings.
+        codecs: names of those that are decoded.
+        decoded_bytes: most that one request's coded tensors may hold.
         version: of this program, told to who asks.
     """
 
@@ -71,9 +85,13 @@ class Handlers:
         learner: Learner | None,
         pool: Pool,
         clock: Clock,
+        codecs: tuple[str, ...],
+        decoded_bytes: int,
         version: str,
     ) -> None:
         self._version = version
+        self._codecs = codecs
+        self._decoded_bytes = decoded_bytes
         self._repository = repository
         self._models = models
         self._executor = executor
@@ -142,7 +160,7 @@ class Handlers:
         Raises:
             RequestDeclined: unknown model, mismatch, full, late, or shutting down.
             InputError: the tensors are not what the model needs.
-            WireError: a cost query that is none.
+            WireError: a cost query that is none, or a coded tensor that is damaged.
             EngineError: the runtime failed.
         """
         now_s = self._clock()
@@ -154,13 +172,16 @@ class Handlers:
         file = await self._find(request.model_name, request.model_version)
         source = file.source()
         check_digest(source, request.parameters.get(DIGEST))
-        feeds = read_feeds(request)
-        binding = read_binding(source, request.parameters.get(BINDING), feeds)
+        feeds, coded = read_feeds(request), read_coded(request, self._codecs)
+        binding = read_binding(source, request.parameters.get(BINDING), feeds, coded)
         bound = await self._models.bind(source, binding)
         piece = bound.tail(feeds, request.outputs)
-        check_feeds(bound.model, feeds, guessed=BINDING not in request.parameters)
+        plain = {name: array for name, array in feeds.items() if name not in coded}
+        check_feeds(bound.model, plain, guessed=BINDING not in request.parameters)
+        check_coded(bound.model, coded, most_bytes=self._decoded_bytes)
         await self._models.build(bound, piece)
-        job = _Compute(bound, piece, feeds, executor=self._executor, clock=self._clock, lead_s=now_s - arrived_s)
+        lead_s = now_s - arrived_s
+        job = Computation(bound, piece, plain, coded, executor=self._executor, clock=self._clock, lead_s=lead_s)
         served = await self._run(job, deadline_s, arrived_s)
         return InferResponse(
             model_name=request.model_name,
@@ -170,7 +191,7 @@ class Handlers:
             parameters=encode_load(served.load),
         )
 
-    async def _run(self, job: "_Compute", deadline_s: float | None, arrived_s: float) -> Served[Outputs]:
+    async def _run(self, job: Computation, deadline_s: float | None, arrived_s: float) -> Served[Outputs]:
         estimate = job.bound.costs.estimate(job.piece)
         future = self._executor.submit(
             job.run,
@@ -179,6 +200,7 @@ class Handlers:
             deadline_s=deadline_s,
             arrived_s=arrived_s,
             lead_s=job.lead_s,
+            aside_s=lambda: job.decoding_s,
         )
         # Cancelling this wait, as a face does when its client leaves, takes the job out of the queue.
         served = await asyncio.wrap_future(future)
@@ -194,12 +216,15 @@ class Handlers:
         if bound is None:
             self._prepare(source, binding, query)
             unknown = CostAnswer(server_s=(None,) * len(query.cuts), measured=(False,) * len(query.cuts))
-            return encode_cost_answer(unknown, encode_load(self.load()))
+            return self._costs_response(unknown)
         # Thousands of cuts may be asked about, each a walk through the graph.
         answer = await asyncio.get_running_loop().run_in_executor(self._pool, bound.costs.answer, query.cuts)
         if self._learner is not None:
             self._learner.note_interest(bound, query.cuts)
-        return encode_cost_answer(answer, encode_load(self.load()))
+        return self._costs_response(answer)
+
+    def _costs_response(self, answer: CostAnswer) -> InferResponse:
+        return encode_cost_answer(replace(answer, codecs=self._codecs), encode_load(self.load()))
 
     def _prepare(self, source: Source, binding: Binding, query: CostQuery) -> None:
         def learn(made: "asyncio.Future[BoundModel]") -> None:
@@ -214,36 +239,6 @@ class Handlers:
         except ModelNotFound:
             await asyncio.get_running_loop().run_in_executor(self._pool, self._repository.scan)
             return self._repository.find(name, version)
-
-
-class _Compute:
-    """One request's work, run by the executor."""
-
-    def __init__(
-        self,
-        bound: BoundModel,
-        piece: Piece,
-        feeds: Mapping[str, np.ndarray],
-        *,
-        executor: Executor,
-        clock: Clock,
-        lead_s: float,
-    ) -> None:
-        self.bound = bound
-        self.piece = piece
-        self.lead_s = lead_s
-        self._feeds = feeds
-        self._executor = executor
-        self._clock = clock
-
-    def run(self) -> Outputs:
-        session = self.bound.store.session(self.piece)
-        alone = self._executor.alone
-        start_s = self._clock()
-        outputs = session.run(align(self._feeds))
-        took_s = self._clock() - start_s + self.lead_s
-        self.bound.costs.observe(self.piece, took_s, alone=alone and self._executor.alone)
-        return outputs
 
 
 def _describe(tensor: TensorInfo) -> TensorMetadata:

@@ -4,7 +4,7 @@ Input: a decoded request with a source or a canonical graph. Output: checked fee
 functions that raise one clear sentence each; called by the handlers before anything is computed.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -55,18 +55,21 @@ def align(feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     return {name: np.require(array, requirements=("C", "A")) for name, array in feeds.items()}
 
 
-def read_binding(source: Source, text: Parameter | None, feeds: Mapping[str, np.ndarray]) -> Binding:
+def read_binding(
+    source: Source, text: Parameter | None, feeds: Mapping[str, np.ndarray], coded: Collection[str] = ()
+) -> Binding:
     """The binding that a request belongs to.
 
     Args:
         source: the model.
         text: the request's `partway.binding`. None from plain clients: then inputs bind by their shapes, and
             intermediate tensors belong to the model's default shapes.
-        feeds: what was fed.
+        feeds: what was fed, as it travelled.
+        coded: names of the tensors that a codec packed: their shapes are not the model's.
 
     Raises:
         CutError: a fed tensor is none of the model's.
-        BindingError: no binding can be read, or none can be guessed.
+        BindingError: no binding can be read, or none can be guessed; from coded tensors none can.
         ModelMismatch: the binding is not one of this model.
     """
     for name in feeds:
@@ -75,6 +78,10 @@ def read_binding(source: Source, text: Parameter | None, feeds: Mapping[str, np.
             raise CutError(
                 f"the model has no tensor {name!r}; its inputs are {inputs}, and `partway inspect` lists the others"
             )
+    if text is None and coded:
+        raise BindingError(
+            f"tensor {next(iter(coded))!r} is coded, so its shape does not tell the binding; {_SAY_WHICH}"
+        )
     if text is None:
         return _guess_binding(source, feeds)
     if not isinstance(text, str):
@@ -87,7 +94,7 @@ def read_binding(source: Source, text: Parameter | None, feeds: Mapping[str, np.
     if complete != given:
         raise ModelMismatch(f"the request's binding leaves inputs open; expected {complete.encode()}")
     for name, shape in given.shapes:
-        if name in feeds and feeds[name].shape != shape:
+        if name in feeds and name not in coded and feeds[name].shape != shape:
             raise BindingError(
                 f"tensor {name!r} has shape {list(feeds[name].shape)} and its binding says {list(shape)}; "
                 "send the binding of the tensors that are sent"

@@ -19,6 +19,7 @@ from pathlib import Path
 import grpc
 import numpy as np
 
+from partway.codecs import available_codecs
 from partway.engine import Clock, OrtRuntime
 from partway.errors import InputError
 from partway.graph import Cache
@@ -53,7 +54,7 @@ class ServerOptions:
         workers: requests computed at the same time; ONNX Runtime spreads each over the cores already.
         queue_capacity: requests that may wait.
         bound_models: models and shapes that are kept ready to run.
-        message_bytes: longest message that is accepted.
+        message_bytes: longest message that is accepted; coded tensors may hold as much once they are decoded.
         in_flight_bytes: of all requests that are not answered yet, as they came; one alone may be longer.
         learn: whether graphs are optimised and tails timed, in idle moments as far as there are any.
         clock: seconds, monotonic.
@@ -225,6 +226,8 @@ class Server:
             learner=learner if options.learn else None,
             pool=self._pool,
             clock=options.clock,
+            codecs=available_codecs(),
+            decoded_bytes=options.message_bytes,
             version=_installed_version(),
         )
 

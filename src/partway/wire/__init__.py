@@ -34,6 +34,8 @@ from partway.wire.metadata import (
 )
 from partway.wire.parameters import (
     BINDING,
+    CODEC,
+    CODECS,
     CRC32,
     DIGEST,
     LOAD_QUEUE_DELAY_US,
@@ -41,6 +43,7 @@ from partway.wire.parameters import (
     LOAD_SERVICE_US,
     LOAD_SLOWDOWN_PERMILLE,
     MODEL,
+    RAW,
 )
 from partway.wire.records import (
     DEFAULT_LIMITS,
@@ -58,6 +61,8 @@ from partway.wire.records import (
 
 __all__ = [
     "BINDING",
+    "CODEC",
+    "CODECS",
     "COSTS_MODEL",
     "CRC32",
     "DEFAULT_LIMITS",
@@ -69,6 +74,7 @@ __all__ = [
     "MAX_CUTS",
     "MODEL",
     "ORCA_HEADER",
+    "RAW",
     "SERVICE",
     "CostAnswer",
     "CostQuery",

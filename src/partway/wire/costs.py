@@ -9,6 +9,7 @@ knows nothing of it says that it has no such model. The client asks, the server 
               padding   UINT8 [m]   optional: bytes that mean nothing, sent to learn how fast they travel
     response  server_s  FP64  [n]   seconds; NaN where not known yet
               measured  BOOL  [n]   true where the server timed it itself, false where it predicts or guesses
+              parameter partway.codecs   optional: what the server can decode, for instance raw,zstd
 """
 
 import math
@@ -19,7 +20,7 @@ import msgspec
 import numpy as np
 
 from partway.errors import WireError
-from partway.wire.parameters import BINDING, DIGEST, MODEL
+from partway.wire.parameters import BINDING, CODECS, DIGEST, MODEL, RAW
 from partway.wire.records import InferRequest, InferResponse, Parameter, Tensor
 
 COSTS_MODEL = "partway.costs"
@@ -32,6 +33,8 @@ MAX_CUT_BYTES = 64 * 1024
 MAX_PADDING_BYTES = 1024 * 1024
 """Length of the padding."""
 
+_ONLY_RAW = (RAW,)
+_MOST_CODECS_TEXT = 1024
 _CUTS, _PADDING, _SERVER_S, _MEASURED = "cuts", "padding", "server_s", "measured"
 
 
@@ -61,10 +64,12 @@ class CostAnswer:
     Attributes:
         server_s: seconds, decoding included; None where not known yet.
         measured: whether the server timed it itself; False where predicted, guessed or not known.
+        codecs: names of the codecs that the server can decode; `raw` alone from one that says nothing of them.
     """
 
     server_s: tuple[float | None, ...]
     measured: tuple[bool, ...]
+    codecs: tuple[str, ...] = _ONLY_RAW
 
     def __post_init__(self) -> None:
         """Refuses what no server can mean.
@@ -139,7 +144,7 @@ def encode_cost_answer(answer: CostAnswer, parameters: Mapping[str, Parameter] |
             Tensor(name=_SERVER_S, array=np.array(server_s, dtype=np.float64)),
             Tensor(name=_MEASURED, array=np.array(answer.measured, dtype=np.bool_)),
         ),
-        parameters=parameters or {},
+        parameters={**(parameters or {}), **_encode_codecs(answer.codecs)},
     )
 
 
@@ -159,6 +164,7 @@ def decode_cost_answer(response: InferResponse, *, cuts: int) -> CostAnswer:
     return CostAnswer(
         server_s=tuple(None if math.isnan(seconds) else seconds for seconds in server_s.tolist()),
         measured=tuple(measured.tolist()),
+        codecs=_decode_codecs(response.parameters.get(CODECS)),
     )
 
 
@@ -192,6 +198,20 @@ def _decode_crossing(element: str | bytes) -> tuple[str, ...]:
     if len(set(crossing)) != len(crossing):
         raise WireError(f"a cut names a tensor more than once: {element!r}; name each once")
     return crossing
+
+
+def _encode_codecs(codecs: tuple[str, ...]) -> dict[str, Parameter]:
+    return {} if codecs == _ONLY_RAW else {CODECS: ",".join(codecs)}
+
+
+def _decode_codecs(text: Parameter | None) -> tuple[str, ...]:
+    """The names in a server's list. Unknown ones are passed on: they come from a newer server, and nobody uses them."""
+    if text is None:
+        return _ONLY_RAW
+    if not isinstance(text, str) or len(text) > _MOST_CODECS_TEXT:
+        shown = f"{len(text)} characters" if isinstance(text, str) else repr(text)
+        raise WireError(f"parameter {CODECS!r} is {shown}; expected names between commas, {_MOST_CODECS_TEXT} in all")
+    return tuple(name for name in text.split(",") if name)
 
 
 def _text(parameters: Mapping[str, Parameter], name: str) -> str:

@@ -17,7 +17,15 @@ BINDING = "partway.binding"
 MODEL = "partway.model"
 """Cost query: name of the model whose tails are asked about."""
 CRC32 = "partway.crc32"
-"""Tensor: CRC-32 of its raw bytes."""
+"""Tensor: CRC-32 of its raw bytes, as they travel."""
+CODEC = "partway.codec"
+"""Tensor: the codec that it is packed with. Its datatype and shape are then those of what travels, and the codec's own
+parameters lie beside this one. Absent from tensors that travel as they are."""
+RAW = "raw"
+"""The codec that does nothing, which every server decodes."""
+CODECS = "partway.codecs"
+"""Cost answer: the codecs that the server can decode, between commas; absent where it decodes none. Also the name of
+the extension in the server's metadata."""
 
 LOAD_QUEUE_DELAY_US = "load.queue_delay_us"
 """Response: what a request that arrives now would wait, in microseconds."""
