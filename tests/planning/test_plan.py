@@ -12,8 +12,7 @@ from partway.link.radio import NAMED_RADIOS
 from partway.planning.constraints import Constraints
 from partway.planning.costs import Conditions, CostTable, CutCost
 from partway.planning.decision import decide
-from partway.planning.energy import PowerDraw
-from partway.planning.frontier import Draws
+from partway.planning.energy import DeviceDraw, PowerDraw
 from partway.planning.objective import LATENCY, OBJECTIVES, Goal, ObjectiveName
 from partway.planning.pareto import pareto
 from partway.planning.plan import PlanDocument, SearchRecord, make_plan, rank
@@ -25,12 +24,11 @@ FOUND = SearchRecord(
 )
 
 
-def draws(conditions: Conditions) -> PowerDraw:
-    return PowerDraw.of(NAMED_RADIOS["lte"], conditions, device_idle_w=1.0)
+ANY_DRAW = DeviceDraw.of(NAMED_RADIOS["lte"], device_idle_w=1.0)
 
 
 def plan_of(
-    costs: list[CutCost], goal: Goal = LATENCY, draws: Draws | None = draws, search: SearchRecord | None = None
+    costs: list[CutCost], goal: Goal = LATENCY, draw: DeviceDraw | None = ANY_DRAW, search: SearchRecord | None = None
 ) -> PlanDocument:
     return make_plan(
         model="sha256:00",
@@ -40,7 +38,7 @@ def plan_of(
         server="a server",
         created_from="measured here",
         goal=goal,
-        draws=draws,
+        draw=draw,
         search=search,
     )
 
@@ -186,6 +184,6 @@ def test_a_balanced_plan_remembers_what_a_joule_counts() -> None:
 def test_a_plan_that_counts_joules_which_nothing_tells_is_refused() -> None:
     for goal in (Goal(objective="energy"), Goal(constraints=Constraints(energy_budget_j=1.0))):
         with pytest.raises(InputError, match="the device draws is not known here; add --device-power"):
-            plan_of(office(), goal, draws=None)
+            plan_of(office(), goal, draw=None)
         with pytest.raises(InputError, match="heads cost is not known here"):
             plan_of(office(device_w=None), goal)

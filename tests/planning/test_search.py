@@ -105,7 +105,8 @@ def test_canonical_graphs_are_searched_like_any(
 ) -> None:
     model = canonical(graph.save(tmp_path_factory.getbasetemp() / "search" / "random.onnx"))
     rng = np.random.default_rng(seed)
-    costs = NodeCosts(**{name: rng.integers(0, 60, len(model.nodes)) * 1.0 for name in ("device_s", "server_s")})
+    device_s, server_s = rng.integers(0, 60, (2, len(model.nodes))).astype(np.float64)
+    costs = NodeCosts(device_s=device_s, server_s=server_s)
     least = min(priced.value for priced in every_cut(model, costs, prices))
     assert Search.of(model, costs).best(prices).value == least
 

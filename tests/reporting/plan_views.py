@@ -1,10 +1,9 @@
 """Plans to draw, made up: a chain whose tensors shrink from layer to layer."""
 
 from collections.abc import Sequence
-from functools import partial
 
 from partway.link import parse_radio
-from partway.planning import Conditions, CutCost, Draws, PowerDraw, make_plan
+from partway.planning import Conditions, CutCost, DeviceDraw, make_plan
 from partway.planning.objective import LATENCY, Goal
 from partway.reporting.plan_view import LayerBar, PagePower, PlanView
 
@@ -57,7 +56,7 @@ def view_of(
         server="Desk",
         created_from="made up",
         goal=goal,
-        draws=_draws(power),
+        draw=_draw(power),
     )
     return PlanView(
         title="chain over LTE",
@@ -81,10 +80,10 @@ def view_of(
     )
 
 
-def _draws(power: PagePower | None) -> Draws | None:
+def _draw(power: PagePower | None) -> DeviceDraw | None:
     if power is None or power.radio is None:
         return None
-    return partial(PowerDraw.of, power.radio, device_idle_w=power.device_idle_w, tail=power.tail)
+    return DeviceDraw.of(power.radio, device_idle_w=power.device_idle_w, tail=power.tail)
 
 
 def _name(cost: CutCost) -> str:

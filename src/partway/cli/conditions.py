@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from partway.link import Link, LinkTrace, Trace, parse_link
-from partway.planning import Conditions, CostTable, Draws, PlanDocument
+from partway.planning import Conditions, CostTable, DeviceDraw, PlanDocument
 from partway.planning.objective import weigh
 
 
@@ -59,12 +59,12 @@ class Situation:
         )
         return self._conditions(mean)
 
-    def shares(self, plan: PlanDocument, draws: Draws | None, charge: float | None) -> dict[int, float]:
+    def shares(self, plan: PlanDocument, draw: DeviceDraw | None, charge: float | None) -> dict[int, float]:
         """For what share of a varying link's time each cut is the best; stretches in which none may be chosen are out.
 
         Args:
             plan: the cuts and the goal.
-            draws: what the device draws, where that is known.
+            draw: what the device draws, where that is known.
             charge: how full its battery is, where the goal asks.
 
         Returns:
@@ -77,8 +77,8 @@ class Situation:
         total_s = 0.0
         for duration_s, link in _steps(self.link):
             conditions = self._conditions(link)
-            draw = None if draws is None else draws(conditions)
-            weighed = weigh(table, conditions, plan.goal, draw=draw, charge=charge)
+            now = None if draw is None else draw.at(conditions)
+            weighed = weigh(table, conditions, plan.goal, draw=now, charge=charge)
             total_s += duration_s
             feasible = True if weighed.feasible is None else weighed.feasible
             if np.any(feasible):

@@ -21,7 +21,7 @@ from partway.documents import Document, read_document, write_document
 from partway.engine import OrtRuntime, PieceStore
 from partway.errors import DocumentError
 from partway.graph import Cut, Model, whole
-from partway.planning import CutCost, Draws, Goal, Side, frontier, pareto
+from partway.planning import CutCost, DeviceDraw, Goal, Side, frontier, pareto
 from partway.planning.coded import coded_costs
 from partway.profiling import Effort, describe_machine, time_session
 from partway.reporting import follow, waiting
@@ -99,7 +99,7 @@ class Coding:
         self._errors: dict[tuple[tuple[str, ...], str], float] = {}
 
     def rows(
-        self, cuts: Sequence[Cut], costs: Sequence[CutCost], *, device: Side, server: Side, draws: Draws | None
+        self, cuts: Sequence[Cut], costs: Sequence[CutCost], *, device: Side, server: Side, draw: DeviceDraw | None
     ) -> CodedRows:
         """The costs of these cuts, raw and coded.
 
@@ -108,7 +108,7 @@ class Coding:
             costs: of the same cuts with raw tensors.
             device: where heads run; tells how much slower than this machine it encodes.
             server: where tails run; the same of decoding.
-            draws: what the device draws, where energy may decide.
+            draw: what the device draws, where energy may decide.
 
         Raises:
             EngineError: the runtime fails on a piece.
@@ -122,7 +122,7 @@ class Coding:
             device_scale=max(head.seconds for head in device.heads) / tried.whole_s,
             server_scale=max(tail.seconds for tail in server.tails) / tried.whole_s,
         )
-        kept, dropped = self._within_budget({cut.crossing: cut for cut in cuts}, rows, draws)
+        kept, dropped = self._within_budget({cut.crossing: cut for cut in cuts}, rows, draw)
         return CodedRows(costs=kept, notes=self._notes(kept, dropped))
 
     def _try(self, cuts: Sequence[Cut]) -> KeptTrials:
@@ -150,12 +150,12 @@ class Coding:
         return self._kept
 
     def _within_budget(
-        self, cuts: Mapping[tuple[str, ...], Cut], rows: tuple[CutCost, ...], draws: Draws | None
+        self, cuts: Mapping[tuple[str, ...], Cut], rows: tuple[CutCost, ...], draw: DeviceDraw | None
     ) -> tuple[tuple[CutCost, ...], int]:
         # Only lossy rows that can be best are worth running; those that stay unchecked are left out in the end.
         budget, dropped = self._goal.constraints.max_error or 0.0, 0
         while True:
-            best = self._best(rows, draws)
+            best = self._best(rows, draw)
             unchecked = [row for row in best if self._unchecked(row)]
             if not unchecked:
                 kept = tuple(row for row in rows if not self._unchecked(row))
@@ -165,8 +165,8 @@ class Coding:
             rows = tuple(row for row in known if row is not None and row.error <= budget)
             dropped += len(known) - len(rows)
 
-    def _best(self, rows: tuple[CutCost, ...], draws: Draws | None) -> list[CutCost]:
-        chosen = frontier(rows, draws=draws) if self._goal.linear else pareto(rows)
+    def _best(self, rows: tuple[CutCost, ...], draw: DeviceDraw | None) -> list[CutCost]:
+        chosen = frontier(rows, draws=None if draw is None else draw.at) if self._goal.linear else pareto(rows)
         return [rows[row] for row in chosen]
 
     def _unchecked(self, row: CutCost) -> bool:

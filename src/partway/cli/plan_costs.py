@@ -179,7 +179,7 @@ class Costing:
             server=server.machine,
             created_from=pair.describe(),
             device_energy=energy.device_source(),
-            draws=energy.draws,
+            draw=energy.device_draw,
             search=None if proposal is None else self._record(proposal, energy, conditions),
         )
         by_crossing = {cut.crossing: cut for cut in cuts}
@@ -218,14 +218,19 @@ class Costing:
                 "may cross: leave one of the options out"
             )
         chosen, costs = zip(*allowed, strict=True)
-        return self._coding.rows(chosen, costs, device=device.side, server=server.side, draws=energy.draws)
+        return self._coding.rows(chosen, costs, device=device.side, server=server.side, draw=energy.device_draw)
 
     def _propose(self, nodes: NodeCosts, energy: EnergyAccount) -> Proposal | None:
         if find_spec("scipy") is None:
             return None
         with waiting("searching all cuts", quiet=self._arguments.json):
             return propose_cuts(
-                self._model, nodes, goal=self._goal, restrictions=self._restrictions, power=energy.range
+                self._model,
+                nodes,
+                goal=self._goal,
+                restrictions=self._restrictions,
+                draw=energy.device_draw,
+                active_w=energy.active_w or None,
             )
 
     def _record(self, proposal: Proposal, energy: EnergyAccount, conditions: Conditions) -> SearchRecord:

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from partway.cli.options import as_argument
 from partway.errors import InputError
 from partway.link import Radio, parse_radio, radio_of
-from partway.planning import Conditions, Draws, PowerDraw
-from partway.planning.exploration import PowerRange
+from partway.planning import Conditions, DeviceDraw, PowerDraw
 from partway.prediction.energy import FittedPower
 from partway.profiling.power import ConstantPower, parse_power
 from partway.units import format_energy, format_power
@@ -105,9 +104,14 @@ class EnergyAccount:
         Raises:
             LinkError: the radio's watts have no meaning at these rates.
         """
+        return None if self.device_draw is None else self.device_draw.at(conditions)
+
+    @property
+    def device_draw(self) -> DeviceDraw | None:
+        """The same at any rates."""
         if self.radio is None or not self.known:
             return None
-        return PowerDraw.of(self.radio, conditions, device_idle_w=self.idle_w, tail=self.tail)
+        return DeviceDraw.of(self.radio, device_idle_w=self.idle_w, tail=self.tail)
 
     @property
     def idle_w(self) -> float:
@@ -120,21 +124,6 @@ class EnergyAccount:
         if self.metered is not None:
             return self.metered.common_w
         return None if self.power is None else self.power.active_w
-
-    @property
-    def draws(self) -> Draws | None:
-        """`draw` for any conditions; None where nothing is known of it."""
-        radio = self.radio
-        if radio is None or not self.known:
-            return None
-        return lambda conditions: PowerDraw.of(radio, conditions, device_idle_w=self.idle_w, tail=self.tail)
-
-    @property
-    def range(self) -> PowerRange | None:
-        """The same before any rate is known, for a search over all cuts."""
-        if self.radio is None or not self.active_w:
-            return None
-        return PowerRange.of(self.radio, device_idle_w=self.idle_w, active_w=self.active_w)
 
     def device_source(self) -> str | None:
         """Where the joules of heads come from, in words; None where there are none."""

@@ -93,7 +93,7 @@ class PlanReport:
 
     def shares(self) -> dict[int, float]:
         """For what share of a varying link's time each row is the best."""
-        return self.situation.shares(self.plan, self.energy.draws, self.charge)
+        return self.situation.shares(self.plan, self.energy.device_draw, self.charge)
 
     def require_feasible(self) -> None:
         """Refuse to go on where no cut does what is asked.

@@ -6,6 +6,7 @@ from partway.planning.constraints import Constraints
 from partway.planning.costs import Conditions, CostTable, CutCost, Parts, describe_cut, latency_s, parts, spread_s
 from partway.planning.decision import Decision, decide
 from partway.planning.energy import (
+    DeviceDraw,
     EnergyParts,
     PowerDraw,
     energy_coefficients,
@@ -33,6 +34,7 @@ __all__ = [
     "CostTable",
     "CutCost",
     "Decision",
+    "DeviceDraw",
     "Draws",
     "EnergyParts",
     "Goal",

@@ -77,6 +77,6 @@ def _size(files: Files, name: str) -> float | None:
 
 
 def _positive(files: Files, path: str) -> float | None:
-    # Nothing that a battery holds is a petawatt-hour: beyond it sums would overflow.
+    # The kernel counts whole millionths, and no battery holds a petawatt-hour: beyond either, sums would be lost.
     value = files.find_number(path)
-    return value if value is not None and 0 < value < 1e21 else None
+    return value if value is not None and 1 <= value < 1e21 else None

@@ -14,10 +14,12 @@ server's joules are not. Where a head's joules are unknown its cut's are unknown
 import math
 from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 
 from partway.errors import InputError
 from partway.link.radio import Radio
+from partway.link.state import check_rate
 from partway.planning.costs import Conditions, CostTable, CutCost, FloatArray
 
 
@@ -63,14 +65,67 @@ class PowerDraw:
             LinkError: a rate is infinite, at which a radio's watts have no meaning.
             InputError: `device_idle_w` is negative or not finite.
         """
+        return DeviceDraw.of(radio, device_idle_w=device_idle_w, tail=tail).at(conditions)
+
+
+class DeviceDraw(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a whole device draws while it does not compute, at whichever rate its radio works.
+
+    A msgspec record because plans store it.
+
+    Attributes:
+        idle_w: while it waits for the server or the link, >= 0.
+        tx_j_per_byte: joules that each byte sent adds, >= 0.
+        tx_base_w: watts while it sends, without those bytes, >= 0.
+        rx_j_per_byte: joules that each byte received adds, >= 0.
+        rx_base_w: watts while it receives, without those bytes, >= 0.
+        tail_j: joules that every offloaded request still costs after its answer, >= 0.
+
+    Raises:
+        InputError: a value is negative or not finite.
+    """
+
+    idle_w: float
+    tx_j_per_byte: float
+    tx_base_w: float
+    rx_j_per_byte: float
+    rx_base_w: float
+    tail_j: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name in self.__struct_fields__:
+            value: float = getattr(self, name)
+            if not 0 <= value < math.inf:
+                raise InputError(f"{name} of a device's draw is {value}; it must be finite and not negative")
+
+    @classmethod
+    def of(cls, radio: Radio, *, device_idle_w: float, tail: bool = False) -> "DeviceDraw":
+        """What a device with this radio draws; the arguments and errors of `PowerDraw.of`."""
         # Watts of a radio would hide a negative one.
         if not 0 <= device_idle_w < math.inf:
             raise InputError(f"device_idle_w is {device_idle_w}; it must be finite and not negative, in watts")
         return cls(
-            tx_w=device_idle_w + radio.tx_w(conditions.uplink_bytes_per_s),
-            rx_w=device_idle_w + radio.rx_w(conditions.downlink_bytes_per_s),
             idle_w=device_idle_w + radio.idle_w,
+            tx_j_per_byte=radio.tx_j_per_byte,
+            tx_base_w=device_idle_w + radio.tx_base_w,
+            rx_j_per_byte=radio.rx_j_per_byte,
+            rx_base_w=device_idle_w + radio.rx_base_w,
             tail_j=radio.tail_j if tail else 0.0,
+        )
+
+    def at(self, conditions: Conditions) -> PowerDraw:
+        """The watts at the rates of these conditions.
+
+        Raises:
+            LinkError: a rate is infinite, at which a radio's watts have no meaning.
+        """
+        for name, rate in (("uplink", conditions.uplink_bytes_per_s), ("downlink", conditions.downlink_bytes_per_s)):
+            check_rate(name, rate)
+        return PowerDraw(
+            tx_w=self.tx_base_w + self.tx_j_per_byte * conditions.uplink_bytes_per_s,
+            rx_w=self.rx_base_w + self.rx_j_per_byte * conditions.downlink_bytes_per_s,
+            idle_w=self.idle_w,
+            tail_j=self.tail_j,
         )
 
 

@@ -97,12 +97,12 @@ class PriceSpace:
         # Rows of unlike length would make Qhull's one tolerance mean different things.
         planes /= np.linalg.norm(planes[:, :-1], axis=1, keepdims=True)
         try:
-            found = spatial.HalfspaceIntersection(np.vstack((planes, walls, floor)), np.append(self.centre, 0.0))
+            found = spatial.HalfspaceIntersection(np.vstack((planes, walls, floor)), np.append(self.centre, -0.25))
         except spatial.QhullError:
             logger.warning("event=exploration_without_vertices heads=%d", len(terms), exc_info=True)
             return None
         points = found.intersections[np.isfinite(found.intersections).all(axis=1)]
-        # Costs are never negative, so what is below 0 lies on the floor.
+        # Costs are never negative: what is far below 0 lies on the floor, and the point given to Qhull is inside.
         return self._prices(np.unique(np.clip(points[points[:, -1] > -0.5, :-1], 0.0, 1.0), axis=0))
 
     def corners(self) -> FloatArray:

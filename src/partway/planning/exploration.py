@@ -28,8 +28,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from partway.errors import InputError
-from partway.link.radio import Radio
 from partway.planning.costs import FloatArray
+from partway.planning.energy import DeviceDraw
 from partway.planning.envelope import PriceSpace
 from partway.planning.frontier import Region
 from partway.planning.search import Found, Prices, Search
@@ -38,59 +38,6 @@ logger = logging.getLogger(__name__)
 
 _ROUNDING = 1e-5  # the search's own, and what a vertex is off by
 _TIE = 1e-7
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PowerRange:
-    """What a device draws, at whichever rate its radio works: `PowerDraw` before the rates are known.
-
-    Attributes:
-        active_w: of the whole device while it computes, > 0.
-        idle_w: of the whole device while it waits for the server, >= 0.
-        tx_j_per_byte: joules that each byte sent adds, >= 0.
-        tx_base_w: of the whole device while it sends, without those bytes, >= 0.
-        rx_j_per_byte: joules that each byte received adds, >= 0.
-        rx_base_w: of the whole device while it receives, without those bytes, >= 0.
-
-    Raises:
-        InputError: a value is not finite or outside its range.
-    """
-
-    active_w: float
-    idle_w: float
-    tx_j_per_byte: float
-    tx_base_w: float
-    rx_j_per_byte: float
-    rx_base_w: float
-
-    def __post_init__(self) -> None:
-        for name in self.__slots__:
-            value: float = getattr(self, name)
-            if not 0 <= value < math.inf or (name == "active_w" and not value):
-                expected = "above 0" if name == "active_w" else "not negative"
-                raise InputError(f"{name} of a power range is {value}; it must be finite and {expected}")
-
-    @classmethod
-    def of(cls, radio: Radio, *, device_idle_w: float, active_w: float) -> "PowerRange":
-        """What a device with this radio draws.
-
-        Args:
-            radio: watts of the radio alone.
-            device_idle_w: watts of the rest of the device while its processors wait, >= 0, as `PowerDraw.of` takes
-                them.
-            active_w: watts of the device while it computes, > 0: joules of heads over their seconds.
-
-        Raises:
-            InputError: a value is not finite or outside its range.
-        """
-        return cls(
-            active_w=active_w,
-            idle_w=device_idle_w + radio.idle_w,
-            tx_j_per_byte=radio.tx_j_per_byte,
-            tx_base_w=device_idle_w + radio.tx_base_w,
-            rx_j_per_byte=radio.rx_j_per_byte,
-            rx_base_w=device_idle_w + radio.rx_base_w,
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,7 +67,7 @@ class PriceBox:
                 raise InputError(f"{name} of a price box is {low} to {high}; expected 0 <= lowest <= highest, finite")
 
     @classmethod
-    def of(cls, region: Region, power: PowerRange | None = None) -> "PriceBox":
+    def of(cls, region: Region, draw: DeviceDraw | None = None, active_w: float | None = None) -> "PriceBox":
         """All prices of a region's latency; with watts also those of energy, and of any balance between the two.
 
         A balance adds multiples of both price vectors, so every share in it, after dividing by the price of the
@@ -128,21 +75,25 @@ class PriceBox:
 
         Args:
             region: the conditions.
-            power: what the device draws; None where energy does not matter or is not known.
+            draw: what the device draws while it does not compute; None where energy does not matter or is not known.
+            active_w: what it draws while it computes, > 0: joules of heads over their seconds; None likewise.
+
+        Raises:
+            InputError: `active_w` is not finite or not above 0.
         """
+        if active_w is not None and not 0 < active_w < math.inf:
+            raise InputError(f"active_w is {active_w}; it must be finite and above 0, in watts")
         prices = []
         for up, ratio, slowdown, factor in itertools.product(
             region.uplink_bytes_per_s, region.downlink_per_uplink, region.slowdown, region.device_factor
         ):
             down = up * ratio
             prices.append((1 / up / factor, slowdown / factor, 1 / down / factor))
-            if power is not None:
-                active_w = factor * power.active_w
-                sending_j, receiving_j = (
-                    power.tx_j_per_byte + power.tx_base_w / up,
-                    power.rx_j_per_byte + power.rx_base_w / down,
-                )
-                prices.append((sending_j / active_w, power.idle_w * slowdown / active_w, receiving_j / active_w))
+            if draw is not None and active_w is not None:
+                second_j = factor * active_w
+                sending_j = draw.tx_j_per_byte + draw.tx_base_w / up
+                receiving_j = draw.rx_j_per_byte + draw.rx_base_w / down
+                prices.append((sending_j / second_j, draw.idle_w * slowdown / second_j, receiving_j / second_j))
         # Each price, and the ratio of two, is monotone in each condition, so the corners' extremes are the region's.
         uplink, server, downlink = ((min(column), max(column)) for column in zip(*prices, strict=True))
         ratios = [down / up if up else math.inf for up, _, down in prices]

@@ -15,8 +15,8 @@ from partway.documents import Document
 from partway.errors import InputError
 from partway.planning.constraints import Constraints, keep_to, largest_excess, limits, misses, nothing_fits
 from partway.planning.costs import Conditions, CostTable, CutCost, Parts, parts, spread_s
-from partway.planning.energy import EnergyParts, PowerDraw, energy_parts
-from partway.planning.frontier import Draws, Region, frontier
+from partway.planning.energy import DeviceDraw, EnergyParts, PowerDraw, energy_parts
+from partway.planning.frontier import Region, frontier
 from partway.planning.objective import (
     LATENCY,
     STAGES,
@@ -72,6 +72,7 @@ class PlanDocument(Document, frozen=True, kw_only=True):
         pareto: rows that can be best within a deadline or a budget of joules, or in throughput, ascending.
         created_from: what the costs were taken from, in words or as a document's path.
         device_energy: where the joules of heads come from, in words; None where there are none.
+        draw: what the device draws while it does not compute; None where nothing is known of it.
         search: how the cuts were found; None where they come from a list.
 
     Raises:
@@ -94,6 +95,7 @@ class PlanDocument(Document, frozen=True, kw_only=True):
     pareto: tuple[int, ...]
     created_from: str
     device_energy: str | None = None
+    draw: DeviceDraw | None = None
     search: SearchRecord | None = None
 
     def __post_init__(self) -> None:
@@ -134,7 +136,7 @@ def make_plan(
     region: Region | None = None,
     tolerance: float = 0.001,
     goal: Goal = LATENCY,
-    draws: Draws | None = None,
+    draw: DeviceDraw | None = None,
     search: SearchRecord | None = None,
 ) -> PlanDocument:
     """The plan for one model, binding, device and server.
@@ -151,7 +153,7 @@ def make_plan(
         tolerance: of the frontier, as a share.
         goal: what decisions are to reach. Cuts that miss its limits under any conditions (bytes, memory, error) are
             neither on the frontier nor in the Pareto set.
-        draws: what the device draws; needed where the objective counts joules.
+        draw: what the device draws while it does not compute; needed where the objective counts joules.
         search: how the cuts were found.
 
     Raises:
@@ -160,11 +162,11 @@ def make_plan(
     table = CostTable.of(costs)
     rows = _always_within(table, goal.constraints)
     kept = [table.costs[row] for row in rows]
-    require_joules(goal, table, knows_draw=draws is not None)
+    require_joules(goal, table, knows_draw=draw is not None)
     price = goal.seconds_per_joule
     if goal.objective == "balanced" and price is None:
         price = own_seconds_per_joule(table)
-    best = frontier(kept, region, tolerance, draws=draws if goal.weighs_energy else None)
+    best = frontier(kept, region, tolerance, draws=draw.at if draw is not None and goal.weighs_energy else None)
     return PlanDocument(
         model=model,
         binding=binding,
@@ -178,6 +180,7 @@ def make_plan(
         pareto=tuple(rows[row] for row in pareto(kept)),
         created_from=created_from,
         device_energy=device_energy,
+        draw=draw,
         search=search,
     )
 

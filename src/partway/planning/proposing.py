@@ -18,8 +18,8 @@ from partway.engine import Clock
 from partway.graph import Cut, Model, cut_of, prefix_cuts, single_tensor_cuts
 from partway.planning.bounds import Bound, energy_bound, throughput_bound
 from partway.planning.costs import Conditions, CostTable, CutCost, FloatArray
-from partway.planning.energy import PowerDraw
-from partway.planning.exploration import PowerRange, PriceBox, explore
+from partway.planning.energy import DeviceDraw, PowerDraw
+from partway.planning.exploration import PriceBox, explore
 from partway.planning.frontier import Region
 from partway.planning.objective import LATENCY, Goal, weigh
 from partway.planning.pareto import undominated
@@ -52,7 +52,8 @@ def propose_cuts(
     goal: Goal = LATENCY,
     restrictions: Restrictions | None = None,
     region: Region | None = None,
-    power: PowerRange | None = None,
+    draw: DeviceDraw | None = None,
+    active_w: float | None = None,
     tolerance: float = 0.001,
     clock: Clock = time.perf_counter,
 ) -> Proposal:
@@ -67,7 +68,9 @@ def propose_cuts(
         goal: where it is not linear, or limits bytes, cuts that no other beats are proposed, too.
         restrictions: what cuts must keep to; nothing if None.
         region: conditions; `Region()` if None.
-        power: what the device draws; with it the cuts hold for energy and any balance with latency as well.
+        draw: what the device draws while it does not compute; with it and `active_w` the cuts hold for energy and any
+            balance with latency as well.
+        active_w: what it draws while it computes, > 0.
         tolerance: by how much the best of them may be worse than the best of all, as a share, >= 0.
         clock: seconds, monotonic.
 
@@ -77,7 +80,7 @@ def propose_cuts(
     start_s = clock()
     search = Search.of(model, nodes, restrictions)
     single = single_tensor_cuts(model)
-    box = PriceBox.of(region or Region(), power)
+    box = PriceBox.of(region or Region(), draw, active_w)
     found = explore(search, box, tolerance=tolerance, seeds=(cut.nodes for cut in single))
     cuts = {cut.crossing: cut for cut in (cut_of(model, head) for head in found.heads)}
     limits = goal.constraints
