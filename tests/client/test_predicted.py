@@ -47,7 +47,9 @@ def store(chain: Path) -> PieceStore:
 
 @pytest.fixture
 def forecast(profile: Profile, store: PieceStore) -> HeadForecast:
-    return HeadForecast.maker(Foresight.of(profile, OrtRuntime(threads=1)), clock=FakeClock())(store)
+    return HeadForecast.maker(Foresight.of(profile, OrtRuntime(threads=1)), clock=FakeClock())(
+        store, candidate_cuts(store.model)
+    )
 
 
 def seconds_of(forecast: HeadForecast, timed_s: dict[int, float] | None = None) -> list[float]:
@@ -123,7 +125,10 @@ def test_one_absurd_head_moves_little_and_a_disturbed_one_less(forecast: HeadFor
 
 def test_an_emulated_device_is_predicted_as_slow_as_it_is(profile: Profile, store: PieceStore) -> None:
     foresight = Foresight.of(profile, OrtRuntime(threads=1))
-    plain, slow = (HeadForecast.maker(foresight, slowdown=factor, clock=FakeClock())(store) for factor in (1.0, 8.0))
+    plain, slow = (
+        HeadForecast.maker(foresight, slowdown=factor, clock=FakeClock())(store, candidate_cuts(store.model))
+        for factor in (1.0, 8.0)
+    )
     np.testing.assert_allclose(seconds_of(slow), np.multiply(8.0, seconds_of(plain)))
 
 

@@ -24,6 +24,7 @@ from partway.units import format_duration, format_size, parse_duration
 _EXAMPLES = """examples:
   partway run resnet50.onnx
   partway run resnet50.onnx --server grpc://192.168.1.20:8001 --wait --repeat 20
+  partway run resnet50.onnx --server grpc://192.168.1.20:8001 --plan plan.json
   partway run resnet50.onnx --input photo.npz --output scores.npz
 
 Without --wait the first requests may run on the device alone: costs are learnt
@@ -63,6 +64,12 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="what `partway profile` says of this device: costs are then predicted, and few are timed",
     )
     parser.add_argument(
+        "--plan",
+        type=Path,
+        metavar="FILE",
+        help="keep to a plan of `partway plan -o`: its cuts, codecs, objective and constraints",
+    )
+    parser.add_argument(
         "--device-slowdown", type=factor, default=1.0, metavar="N", help="emulate a device so many times slower"
     )
     add_json(parser)
@@ -91,6 +98,7 @@ def run(arguments: argparse.Namespace) -> int:
         timeout_s=arguments.timeout,
         device_slowdown=arguments.device_slowdown,
         profile=arguments.profile,
+        plan=arguments.plan,
     ) as session:
         ready = True
         if arguments.wait:
@@ -165,6 +173,7 @@ def _request_row(result: Result) -> tuple[str, ...]:
         where = "(no answer: finished alone)"
     else:
         where = name_set(result.crossing, none="(device alone)") if result.offloaded else "(device alone)"
+        where += f" as {result.codec}" if result.offloaded and result.codec != "raw" else ""
     durations = (result.device_s, result.uplink_s, result.server_s, result.downlink_s)
     return (
         where,
@@ -190,6 +199,7 @@ def _document(path: str, results: Sequence[Result]) -> dict[str, object]:
 def _request_document(result: Result) -> dict[str, object]:
     return {
         "cut": {"crossing": result.crossing},
+        "codec": result.codec,
         "offloaded": result.offloaded,
         "fell_back": result.fell_back,
         "reason": result.reason,

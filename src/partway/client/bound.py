@@ -13,13 +13,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from partway.client.codings import Allowed, Codings, only_raw
+from partway.client.codings import Codings
+from partway.client.guide import Guide, Unplanned
 from partway.client.packing import Coding
 from partway.client.predicted import HeadForecast, HeadTime
 from partway.engine import PieceStore, Session
 from partway.errors import BindingError
-from partway.graph import Cut, Model, Piece, candidate_cuts
-from partway.planning import CostTable, CutCost, interpolate_costs
+from partway.graph import Cut, Model, Piece
+from partway.planning import Conditions, CostTable, CutCost, Decision, interpolate_costs
 from partway.wire import RAW, CostAnswer
 
 _MOST_NOTES = 64
@@ -47,7 +48,10 @@ class BoundModel:
         emulate: wraps every session, to emulate a slower device.
         whole_s: seconds of the whole model on this device.
         forecast: of its heads, where there is a profile of this device.
-        allowed: the codecs that each cut may use.
+        guide: which cuts and codecs it may use; by default the candidate cuts with raw tensors.
+
+    Raises:
+        InputError: the guide is of another model or binding.
 
     Attributes:
         last: what the last decision chose to send, and under which codec; None before the first.
@@ -61,11 +65,12 @@ class BoundModel:
         emulate: Callable[[Session], Session],
         whole_s: float,
         forecast: HeadForecast | None = None,
-        allowed: Allowed = only_raw,
+        guide: Guide | None = None,
     ) -> None:
         self.model = model
         self.binding = model.binding.encode()
-        self.cuts: tuple[Cut, ...] = candidate_cuts(model)
+        self._guide = guide or Unplanned(())
+        self.cuts: tuple[Cut, ...] = self._guide.cuts(model)
         self.last: tuple[tuple[str, ...], str] | None = None
         self._store = store
         self._emulate = emulate
@@ -79,10 +84,23 @@ class BoundModel:
         if forecast is not None:
             forecast.timed(self.device_only, whole_s)
             self._sure = frozenset(index for index, cut in enumerate(self.cuts) if forecast.sure(cut))
-        self._codings = Codings(self.offloaded, allowed)
+        self._codings = Codings(self.offloaded, self._guide.allowed)
         self._sent: deque[tuple[int, str, int]] = deque(maxlen=_MOST_NOTES)
         self._heads = self._find_heads()
         self._choices = self._lay_out()
+
+    def decide(self, conditions: Conditions) -> tuple[Choices, Decision]:
+        """What can be chosen now, and what is.
+
+        Args:
+            conditions: link, load and device.
+        """
+        choices = self._choices
+        costs = choices.table.costs
+        current = next((row for row, cost in enumerate(costs) if (cost.crossing, cost.codec) == self.last), None)
+        decision = self._guide.decide(choices.table, conditions, current)
+        self.last = decision.crossing, decision.codec
+        return choices, decision
 
     @property
     def choices(self) -> Choices:
@@ -242,7 +260,7 @@ class BoundModel:
 
     def _cost(self, index: int, coding: Coding) -> CutCost:
         cut, head = self.cuts[index], self._heads[index]
-        return CutCost(
+        cost = CutCost(
             crossing=cut.crossing,
             device_s=head.seconds + coding.encode_s,
             up_bytes=coding.up_bytes,
@@ -252,6 +270,7 @@ class BoundModel:
             how=head.how,
             codec=coding.codec,
         )
+        return self._guide.complete(cost)
 
     def _find_heads(self) -> tuple[HeadTime, ...]:
         predicted = None if self._forecast is None else self._forecast.heads(self._head_s)

@@ -20,11 +20,6 @@ _FORGETTING = 0.05  # of what requests taught, each time that the server is aske
 _TELLING = 0.02  # a size that moved by less is not worth a new table
 
 
-def only_raw(_cut: Cut) -> tuple[str, ...]:
-    """Allows no codec anywhere."""
-    return (RAW,)
-
-
 @dataclass(slots=True)
 class _Expected:
     measured: Coding

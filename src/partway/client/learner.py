@@ -21,10 +21,10 @@ from pathlib import Path
 import numpy as np
 
 from partway.client.bound import BoundModel
-from partway.client.codings import Allowed, only_raw
+from partway.client.guide import Guide
 from partway.client.observer import Observer
 from partway.client.packing import Coding, Packer
-from partway.client.predicted import HeadForecast
+from partway.client.predicted import ForecastMaker
 from partway.client.remote import Remote
 from partway.client.traffic import Traffic
 from partway.client.worker import Worker
@@ -81,7 +81,7 @@ class Learner:
         traffic: says when the device is idle.
         on_bound: told of the source once its first binding is ready.
         forecast: predicts the heads of a model, where there is a profile of this device.
-        allowed: the codecs that each cut may use.
+        guide: which cuts and codecs requests may use.
         clock: seconds, monotonic.
     """
 
@@ -99,8 +99,8 @@ class Learner:
         packer: Packer,
         traffic: Traffic,
         on_bound: Callable[[Source], None],
-        forecast: Callable[[PieceStore], HeadForecast] | None = None,
-        allowed: Allowed = only_raw,
+        forecast: ForecastMaker | None = None,
+        guide: Guide,
         clock: Clock = time.monotonic,
     ) -> None:
         self._path = path
@@ -115,7 +115,7 @@ class Learner:
         self._traffic = traffic
         self._on_bound = on_bound
         self._forecast = forecast
-        self._allowed = allowed
+        self._guide = guide
         self._clock = clock
         self._lock = threading.Lock()
         self._bound: OrderedDict[Key, BoundModel | None] = OrderedDict()
@@ -235,19 +235,20 @@ class Learner:
         binding = source.bind_feeds(feeds, self._values)
         model = canonicalise(source, binding, self._runtime, cache=self._cache)
         store = PieceStore(model, self._runtime)
-        store.want_candidates()
+        cuts = self._guide.cuts(model)
+        store.want(cuts)
         store.promote()
         session = self._emulate(store.session(whole(model)))
         self._wait_idle()
         timing = time_session(session, feeds, effort=_QUICK)
-        forecast = None if self._forecast is None else self._forecast(store)
+        forecast = None if self._forecast is None else self._forecast(store, cuts)
         bound = BoundModel(
             model,
             store,
             emulate=self._emulate,
             whole_s=timing.median_s,
             forecast=forecast,
-            allowed=self._allowed,
+            guide=self._guide,
         )
         self._on_bound(source)
         logger.info("binding_ready digest=%s whole_s=%.4f cuts=%d", source.digest, timing.median_s, len(bound.cuts))

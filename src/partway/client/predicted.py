@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from partway.engine import Clock, PieceStore
-from partway.graph import Cut, Piece, candidate_cuts
+from partway.graph import Cut, Piece
 from partway.prediction.foresight import Foresight
 from partway.prediction.live import LivePrediction, ratios
 from partway.prediction.predictor import Estimate
@@ -42,7 +42,7 @@ class HeadForecast:
 
     Args:
         live: predictions, corrected; they know the heads of all `cuts`.
-        cuts: the candidate cuts.
+        cuts: those that can be chosen.
     """
 
     def __init__(self, live: LivePrediction, cuts: tuple[Cut, ...]) -> None:
@@ -51,10 +51,8 @@ class HeadForecast:
         self._notes: deque[tuple[Piece, float, float]] = deque(maxlen=_MOST_NOTES)
 
     @classmethod
-    def maker(
-        cls, foresight: Foresight, *, slowdown: float = 1.0, clock: Clock = time.monotonic
-    ) -> "Callable[[PieceStore], HeadForecast]":
-        """What predicts the heads of the model whose pieces it is given.
+    def maker(cls, foresight: Foresight, *, slowdown: float = 1.0, clock: Clock = time.monotonic) -> "ForecastMaker":
+        """What predicts the heads of a model's cuts, given its pieces.
 
         Args:
             foresight: the profile.
@@ -66,9 +64,8 @@ class HeadForecast:
             parts = tuple(replace(part, seconds=slowdown * part.seconds) for part in estimate.parts)
             return replace(estimate, parts=parts, run_s=slowdown * estimate.run_s)
 
-        def make(store: PieceStore) -> HeadForecast:
+        def make(store: PieceStore, cuts: tuple[Cut, ...]) -> HeadForecast:
             live = foresight.of_model(store, clock=clock, adjust=slowed)
-            cuts = candidate_cuts(store.model)
             live.learn(cut.head for cut in cuts if cut.head is not None)
             return cls(live, cuts)
 
@@ -119,3 +116,7 @@ class HeadForecast:
     def _predicted_s(self, piece: Piece) -> float:
         expected = self._live.expected(piece)
         return 0.0 if expected is None else expected.seconds
+
+
+ForecastMaker = Callable[[PieceStore, tuple[Cut, ...]], HeadForecast]
+"""Predicts the heads of these cuts of the model whose pieces it is given."""

@@ -17,11 +17,12 @@ from types import TracebackType
 
 import numpy as np
 
-from partway.client.bound import BoundModel, Choices
+from partway.client.bound import BoundModel
 from partway.client.feeds import match_values, read_feeds
+from partway.client.guide import guide_of
 from partway.client.learner import Learner, file_stamp
 from partway.client.observer import Observer
-from partway.client.packing import Packer, lossless_codecs
+from partway.client.packing import Packer
 from partway.client.predicted import HeadForecast
 from partway.client.remote import Remote, refused_codec
 from partway.client.request import Request
@@ -32,13 +33,12 @@ from partway.engine import CPU, NodeArg, OrtRuntime, OrtSession, Session, SlowSe
 from partway.errors import InputError, ModelError, ServerError, WireError
 from partway.graph import Cache, Source
 from partway.link import NAMED_LINKS, Link, LinkEstimate
-from partway.planning import Conditions, CostTable, Decision, decide
+from partway.planning import CostTable, PlanDocument
 from partway.prediction.foresight import Foresight
 from partway.prediction.profile import Profile
 
 logger = logging.getLogger(__name__)
 
-_SWITCH_GAIN = 0.03  # estimates flicker by a few per cent; switching for less would only warm pieces in turn
 _PATIENCE = 4.0  # an answer that takes so many times longer than expected is not waited for
 _LEAST_PATIENCE_S = 0.5
 
@@ -62,11 +62,14 @@ class InferenceSession:
         codecs: what crossing tensors may be packed with where that pays and the server can undo it; by default every
             codec that is installed and loses nothing, so that answers are bit for bit those of raw tensors. Raw they
             may always travel; `()` for nothing else.
+        plan: of this model and the shapes that are fed, or its path: requests keep to its cuts, codecs, objective and
+            constraints, lossy codecs that were checked for it among them. Inputs of other shapes run on the device.
 
     Raises:
         ModelError: the file cannot be loaded.
         InputError: no such provider, a bad address or a bad number, a profile that does not fit the others, or a
-            codec that is unknown, not installed or lossy.
+            codec that is unknown, not installed or lossy; a plan that rules the device alone out, or one beside codecs.
+        DocumentError: the profile or the plan cannot be read.
     """
 
     def __init__(
@@ -85,12 +88,13 @@ class InferenceSession:
         transport: Transport | None = None,
         profile: Profile | str | Path | None = None,
         codecs: Sequence[str] | None = None,
+        plan: PlanDocument | str | Path | None = None,
     ) -> None:
         if not timeout_s > 0.0:
             raise InputError(f"timeout_s is {timeout_s}; it must be above 0, for instance 10")
         if not device_slowdown >= 1.0:
             raise InputError(f"device_slowdown is {device_slowdown}; a device can be slowed by a factor of 1 or more")
-        allowed = lossless_codecs(codecs)
+        guide = guide_of(plan, codecs)
         if transport is None and server is not None:
             transport = connect(server, clock=time.perf_counter)
         self._path = Path(path_or_model)
@@ -131,7 +135,7 @@ class InferenceSession:
                 traffic=self._traffic,
                 on_bound=self._release_whole,
                 forecast=None if foresight is None else HeadForecast.maker(foresight, slowdown=device_slowdown),
-                allowed=lambda _cut: allowed,
+                guide=guide,
             )
 
     def get_inputs(self) -> list[NodeArg]:
@@ -241,9 +245,8 @@ class InferenceSession:
 
     def _answer(self, request: Request, bound: BoundModel, remote: Remote) -> Result:
         bound.check(request.feeds)
-        choices = bound.choices
         conditions = self._observer.conditions()
-        decision = _decide(bound, choices, conditions)
+        choices, decision = bound.decide(conditions)
         cut, cost = choices.cuts[decision.index], choices.table.costs[decision.index]
         request.decided(decision)
         wanted = tuple(name for name in request.names if cut.tail is not None and name in cut.tail.outputs)
@@ -301,11 +304,3 @@ class InferenceSession:
             if name not in known:
                 raise InputError(f"the model has no output {name!r}; its outputs are {', '.join(known)}")
         return tuple(output_names)
-
-
-def _decide(bound: BoundModel, choices: Choices, conditions: Conditions) -> Decision:
-    costs = choices.table.costs
-    current = next((row for row, cost in enumerate(costs) if (cost.crossing, cost.codec) == bound.last), None)
-    decision = decide(choices.table, conditions, current=current, switch_gain=_SWITCH_GAIN)
-    bound.last = costs[decision.index].crossing, costs[decision.index].codec
-    return decision
