@@ -24,12 +24,18 @@ READY := $(VENV)/ready-for-$(subst /,-,$(PYTHON))
 EMPTY := $(VENV)-package
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint check package bench format lock clean needs-python
+.PHONY: help setup browser demo test lint check package bench format lock clean needs-python
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 setup: $(READY) ## .venv with the pinned packages, the models and Partway itself
+
+browser: ## Chromium for the tests of pages, where it is missing and apt-get may install it
+	@for name in chromium chromium-browser google-chrome; do command -v $$name >/dev/null && exit 0; done; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then apt-get update -qq && \
+		DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends chromium >/dev/null && exit 0; fi; \
+	echo "no Chromium here, and none could be installed: the tests of pages will be skipped"
 
 demo: $(READY) ## a real model, a slow device and a changing link, here, in two minutes
 	@$(BIN)/partway demo $(ARGS)

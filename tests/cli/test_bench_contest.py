@@ -74,5 +74,5 @@ def test_cuts_and_fallbacks_are_counted(model: Path) -> None:
         answering(model),
     )
     attempts = [Contest({Way.PARTWAY: reply}, judge).request(Way.PARTWAY, feeds) for reply in replies]
-    assert cuts_used(attempts) == {("a",): 1, (): 2}
+    assert cuts_used(attempts) == {(("a",), "raw"): 1, ((), "raw"): 2}
     assert fallbacks(attempts) == 1

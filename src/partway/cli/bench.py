@@ -83,6 +83,12 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="what `partway profile` says of this device: costs are then predicted, and few are timed",
     )
     parser.add_argument(
+        "--plan",
+        type=Path,
+        metavar="FILE",
+        help="partway keeps to a plan of `partway plan -o`: its cuts, codecs, objective and constraints",
+    )
+    parser.add_argument(
         "--device-slowdown", type=factor, default=1.0, metavar="N", help="emulate a device so many times slower"
     )
     parser.add_argument(
@@ -169,6 +175,7 @@ def _contest(arguments: argparse.Namespace, subject: Subject, feeds: Feeds, aren
             timeout_s=arguments.timeout,
             device_slowdown=arguments.device_slowdown,
             profile=arguments.profile,
+            plan=arguments.plan if server is not None else None,
         )
 
     judge = Judge(Path(arguments.model), values=subject.values, threads=arguments.threads)

@@ -46,12 +46,14 @@ class Reply:
         crossing: tensors that were sent.
         offloaded: whether the server's answer is in the outputs.
         fell_back: whether the server was asked in vain.
+        codec: that they were sent under.
     """
 
     outputs: Feeds
     crossing: tuple[str, ...]
     offloaded: bool
     fell_back: bool = False
+    codec: str = "raw"
 
 
 Answer = Callable[[Feeds], Reply]
@@ -201,6 +203,7 @@ def answer_with(session: InferenceSession) -> Answer:
             crossing=result.crossing,
             offloaded=result.offloaded,
             fell_back=result.fell_back,
+            codec=result.codec,
         )
 
     return answer
@@ -252,10 +255,10 @@ def summarise(attempts: Sequence[Attempt]) -> Summary:
     )
 
 
-def cuts_used(attempts: Sequence[Attempt]) -> Counter[tuple[str, ...]]:
-    """How often each cut answered: the tensors sent, and none for the device alone."""
+def cuts_used(attempts: Sequence[Attempt]) -> Counter[tuple[tuple[str, ...], str]]:
+    """How often each cut answered: the tensors sent, none for the device alone, and their codec."""
     replies = (attempt.reply for attempt in attempts if attempt.reply is not None)
-    return Counter(reply.crossing if reply.offloaded else () for reply in replies)
+    return Counter((reply.crossing, reply.codec) if reply.offloaded else ((), "raw") for reply in replies)
 
 
 def fallbacks(attempts: Sequence[Attempt]) -> int:

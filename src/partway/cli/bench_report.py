@@ -63,8 +63,11 @@ def print_contest(title: str, summaries: Mapping[Way, Summary]) -> None:
 
 
 def describe_cuts(attempts: Sequence[Attempt]) -> str:
-    """Where partway cut, how often, and how often it fell back: `relu5 17x, (device alone) 3x`."""
-    found = [f"{name_set(crossing, none='(device alone)')} {n}x" for crossing, n in cuts_used(attempts).most_common()]
+    """Where partway cut, how often, and how often it fell back: `relu5 as zstd 17x, (device alone) 3x`."""
+    found = [
+        f"{name_set(crossing, none='(device alone)')}{'' if codec == 'raw' else f' as {codec}'} {n}x"
+        for (crossing, codec), n in cuts_used(attempts).most_common()
+    ]
     vain = fallbacks(attempts)
     return ", ".join(found) + (f"; {vain}x the server was asked in vain and the device finished alone" if vain else "")
 
@@ -87,7 +90,7 @@ def contest_document(
         "lost": own.lost,
         "wrong": own.wrong,
         "worst_relative_error": max(summary.worst for summary in summaries.values()),
-        "cuts": [{"crossing": crossing, "requests": times} for crossing, times in used],
+        "cuts": [{"crossing": crossing, "codec": codec, "requests": n} for (crossing, codec), n in used],
         "fell_back": fallbacks(partway),
         "emulated": emulation.document(),
     }

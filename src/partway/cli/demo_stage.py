@@ -109,9 +109,12 @@ def set_stage(models: OcrModels, batches: tuple[np.ndarray, ...], *, device_slow
         server = stack.enter_context(serve_locally((path,), threads=server_threads))
         link = stack.enter_context(run_emulator(server.address, _LEARNING_LINK))
         url = f"grpc://{link.address[0]}:{link.address[1]}"
+        # All three send raw tensors: a rendered page has so much white that any codec would steal the cut's show.
         partway, device = (
             stack.enter_context(
-                InferenceSession(path, server=to, threads=1, timeout_s=TIMEOUT_S, device_slowdown=device_slowdown)
+                InferenceSession(
+                    path, server=to, threads=1, timeout_s=TIMEOUT_S, device_slowdown=device_slowdown, codecs=()
+                )
             )
             for to in (url, None)
         )
