@@ -1,3 +1,4 @@
+import os
 import stat
 import threading
 from pathlib import Path
@@ -15,6 +16,7 @@ from partway.documents import (
     encode_document,
     read_document,
     read_either,
+    write_atomically,
     write_document,
 )
 from partway.errors import DocumentError
@@ -136,3 +138,12 @@ def test_a_third_kind_is_refused_with_both_names(tmp_path: Path) -> None:
         read_either(tmp_path / "post", Note, Letter)
     with pytest.raises(DocumentError, match="cannot read"):
         read_either(tmp_path / "none", Note, Letter)
+
+
+def test_what_is_written_may_be_read_as_far_as_the_umask_says(tmp_path: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        write_atomically(tmp_path / "page.html", b"x")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "page.html").stat().st_mode) == 0o640

@@ -6,7 +6,7 @@ the new one. Called by every room that stores something.
 """
 
 import os
-import tempfile
+import secrets
 from pathlib import Path
 from typing import ClassVar, TypeVar
 
@@ -129,18 +129,21 @@ def write_document(path: Path, document: Document) -> None:
 def write_atomically(path: Path, content: bytes) -> None:
     """Replace the file at `path` in one step: readers see all of the old content or all of the new.
 
+    Others may read it as far as the user's umask lets them.
+
     Raises:
         DocumentError: the folder does not exist or cannot be written.
     """
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
-        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     except OSError as error:
         raise DocumentError(f"cannot write {path}: {error.strerror}") from error
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
-        Path(temporary).replace(path)
+        temporary.replace(path)
     except OSError as error:
         raise DocumentError(f"cannot write {path}: {error.strerror}") from error
     finally:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
