@@ -15,10 +15,11 @@ import sys
 import tempfile
 import timeit
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import msgspec
 import numpy as np
 from benchmarks.model_lists import open_subject
 from tests.planning.graphs import branching, uneven_costs
@@ -32,6 +33,7 @@ from partway.planning import (
     CutCost,
     NodeCosts,
     Proposal,
+    SearchRecord,
     decide,
     frontier,
     latency_s,
@@ -49,7 +51,7 @@ MODELS = (
     "light/squeezenet",
     "real/ppocr-det",
     "real/minilm-int8",
-    "family/vit-2",
+    "family/gpt-0",
 )
 _UPLINKS_BYTES_PER_S = np.geomspace(0.1e6 / 8, 1e9 / 8, 81)
 _ROUND_TRIPS_S = (0.005, 0.05)
@@ -63,13 +65,8 @@ class Row:
 
     model: str
     device_slowdown: float
-    nodes: int
-    single_tensor_cuts: int
-    proposed: int
+    search: SearchRecord
     proposed_of_several: int
-    certified: bool
-    searches: int
-    build_s: float
     frontier: int | None = None
     decision_us: float | None = None
     largest_gain: float | None = None
@@ -100,7 +97,8 @@ def rows_of(name: str, profile: Profile, slowdowns: Sequence[float], folder: Pat
         yield Row(
             model=name,
             device_slowdown=slowdown,
-            **searched(proposal),
+            search=proposal.record,
+            proposed_of_several=of_several(proposal),
             frontier=len(kept),
             decision_us=took_s / _DECISIONS * 1e6,
             largest_gain=max((gain for _, gain in gains), default=0.0),
@@ -131,18 +129,9 @@ def gains_of(cuts: Sequence[Cut], costs: Sequence[CutCost]) -> Iterator[tuple[fl
                 yield uplink, float(gain)
 
 
-def searched(proposal: Proposal) -> dict[str, object]:
-    """What a search says of itself."""
-    record = proposal.record
-    return {
-        "nodes": record.nodes,
-        "single_tensor_cuts": record.single_tensor_cuts,
-        "proposed": record.proposed,
-        "proposed_of_several": sum(1 for cut in proposal.cuts if len(cut.crossing) > 1),
-        "certified": record.certified,
-        "searches": record.searches,
-        "build_s": record.seconds,
-    }
+def of_several(proposal: Proposal) -> int:
+    """How many of the proposed cuts send several tensors."""
+    return sum(1 for cut in proposal.cuts if len(cut.crossing) > 1)
 
 
 def print_rows(rows: Sequence[Row]) -> None:
@@ -165,12 +154,12 @@ def _cells(row: Row) -> tuple[str, ...]:
     return (
         row.model,
         f"{row.device_slowdown:g}x",
-        str(row.nodes),
-        str(row.single_tensor_cuts),
-        str(row.proposed) if row.certified else f"{row.proposed} (not proven)",
+        str(row.search.nodes),
+        str(row.search.single_tensor_cuts),
+        str(row.search.proposed) if row.search.certified else f"{row.search.proposed} (not proven)",
         str(row.proposed_of_several),
-        str(row.searches),
-        format_duration(row.build_s),
+        str(row.search.searches),
+        format_duration(row.search.seconds),
         "" if row.frontier is None else str(row.frontier),
         "" if row.decision_us is None else f"{row.decision_us:.1f} µs",
         gain,
@@ -190,9 +179,16 @@ def main() -> int:
         rows = [row for name in arguments.model for row in rows_of(name, profile, arguments.slowdown, Path(folder))]
     made_up = branching(_SYNTHETIC_NODES, 0)
     proposal = propose_cuts(made_up, uneven_costs(made_up, 0))
-    rows.append(Row(model="made up, branching", device_slowdown=1.0, **searched(proposal)))
+    rows.append(
+        Row(
+            model="made up, branching",
+            device_slowdown=1.0,
+            search=proposal.record,
+            proposed_of_several=of_several(proposal),
+        )
+    )
     if arguments.json:
-        print(json.dumps([asdict(row) for row in rows], indent=2))
+        print(json.dumps(msgspec.to_builtins(rows), indent=2))
     else:
         print_rows(rows)
     return 0

@@ -136,6 +136,11 @@ def test_shares_are_read_as_people_write_them(text: str, share: float) -> None:
     assert parse_share(text) == pytest.approx(share)
 
 
+def test_a_share_beyond_all_numbers_is_refused() -> None:
+    with pytest.raises(InputError, match="too large for a share"):
+        parse_share("1e400%")
+
+
 @pytest.mark.parametrize("text", ["", "one", "1s", "-1%", "%"])
 def test_what_is_no_share_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(InputError, match=r"write per cent or a fraction"):

@@ -88,7 +88,10 @@ def parse_share(text: str) -> float:
     match = _QUANTITY.fullmatch(text)
     if match is None or match[2] not in _SHARES:
         raise InputError(f"{text!r} is not a share; write per cent or a fraction, for instance 1% or 0.01")
-    return float(match[1]) * _SHARES[match[2]]
+    share = float(match[1]) * _SHARES[match[2]]
+    if not math.isfinite(share):
+        raise InputError(f"{text!r} is too large for a share; write a finite one")
+    return share
 
 
 def format_duration(duration_s: float) -> str:

@@ -158,9 +158,11 @@ def run(arguments: argparse.Namespace) -> int:
     ]
     pairs = [
         Pair(device=device, server=server)
-        for device, server in itertools.product(arguments.device or [None], arguments.server or [None])
+        for device, server in itertools.product(
+            dict.fromkeys(arguments.device) or [None], dict.fromkeys(arguments.server) or [None]
+        )
     ]
-    _check_use(arguments, pairs)
+    _check_use(arguments, pairs, codecs)
     accounts = {
         (pair, situation.text): EnergyAccount.of(
             arguments, situation.text, metered_power(pair.device, arguments.threads)
@@ -218,23 +220,28 @@ def _show(arguments: argparse.Namespace, report: plan_report.PlanReport, planned
 def _check_outputs(arguments: argparse.Namespace) -> None:
     if arguments.plot is not None:
         require_drawable(arguments.plot)
+    read = (arguments.model, arguments.input, *arguments.link, *arguments.device, *arguments.server)
+    sources = {Path(given).resolve() for given in read if given is not None}
+    written: set[Path] = set()
     for path in (arguments.output, arguments.plot, arguments.html):
         if path is None:
             continue
         require_writable(path)
-        for given in (*arguments.device, *arguments.server):
-            if given.resolve() == path.resolve():
-                raise InputError(f"{path} is what the plan is made from, and would be replaced; name another file")
-    several = max(len(arguments.device), len(arguments.server), len(set(arguments.link))) > 1
+        if path.resolve() in sources:
+            raise InputError(f"{path} is what the plan is made from, and would be replaced; name another file")
+        if path.resolve() in written:
+            raise InputError(f"{path} is named for two outputs; name a file for each")
+        written.add(path.resolve())
+    several = max(len(set(given)) for given in (arguments.device, arguments.server, arguments.link)) > 1
     for option, path in (("-o", arguments.output), ("--plot", arguments.plot), ("--html", arguments.html)):
         if several and path is not None:
             raise InputError(f"{option} writes one plan, and several links or machines were given; name one of each")
 
 
-def _check_use(arguments: argparse.Namespace, pairs: list[Pair]) -> None:
+def _check_use(arguments: argparse.Namespace, pairs: list[Pair], codecs: tuple[str, ...]) -> None:
     if all(None not in (pair.device, pair.server) for pair in pairs):
-        for option, given in (("--all-cuts", arguments.all_cuts), ("--again", arguments.again)):
-            if given:
+        for option, useless in (("--all-cuts", arguments.all_cuts), ("--again", arguments.again and not codecs)):
+            if useless:
                 raise InputError(f"{option} is for measuring, and nothing is measured with --device and --server both")
 
 

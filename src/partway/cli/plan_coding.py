@@ -21,8 +21,9 @@ from partway.documents import Document, read_document, write_document
 from partway.engine import OrtRuntime, PieceStore
 from partway.errors import DocumentError
 from partway.graph import Cut, Model, whole
-from partway.planning import CutCost, DeviceDraw, Goal, Side, frontier, pareto
+from partway.planning import CostTable, CutCost, DeviceDraw, Goal, Side, frontier, pareto
 from partway.planning.coded import coded_costs
+from partway.planning.constraints import keep_to, limits
 from partway.profiling import Effort, describe_machine, time_session
 from partway.reporting import follow, waiting
 from partway.verification import TensorTrial, check_codecs, crossing_arrays, cut_trials, measure_codecs
@@ -155,19 +156,22 @@ class Coding:
         # Only lossy rows that can be best are worth running; those that stay unchecked are left out in the end.
         budget, dropped = self._goal.constraints.max_error or 0.0, 0
         while True:
-            best = self._best(rows, draw)
-            unchecked = [row for row in best if self._unchecked(row)]
-            if not unchecked:
-                kept = tuple(row for row in rows if not self._unchecked(row))
-                return kept, dropped
-            self._check(cuts, unchecked)
             known = [self._with_error(row) for row in rows]
             rows = tuple(row for row in known if row is not None and row.error <= budget)
             dropped += len(known) - len(rows)
+            unchecked = [row for row in self._best(rows, draw) if self._unchecked(row)]
+            if not unchecked:
+                return tuple(row for row in rows if not self._unchecked(row)), dropped
+            self._check(cuts, unchecked)
 
     def _best(self, rows: tuple[CutCost, ...], draw: DeviceDraw | None) -> list[CutCost]:
-        chosen = frontier(rows, draws=None if draw is None else draw.at) if self._goal.linear else pareto(rows)
-        return [rows[row] for row in chosen]
+        # As plans choose: among what keeps to the limits that no conditions change.
+        within = keep_to(limits(self._goal.constraints, CostTable.of(rows)))
+        allowed = [row for index, row in enumerate(rows) if within is None or within[index]]
+        if not allowed:
+            return []
+        chosen = frontier(allowed, draws=None if draw is None else draw.at) if self._goal.linear else pareto(allowed)
+        return [allowed[row] for row in chosen]
 
     def _unchecked(self, row: CutCost) -> bool:
         return not is_lossless((row.codec,)) and (row.crossing, row.codec) not in self._errors

@@ -95,6 +95,14 @@ def goal_of(arguments: argparse.Namespace) -> Goal:
     for option, value in (("--battery", arguments.battery), ("--seconds-per-joule", arguments.seconds_per_joule)):
         if value is not None and not balanced:
             raise InputError(f"{option} is for --objective balanced; add that, or leave {option} out")
+    limits = (
+        ("--deadline", arguments.deadline),
+        ("--max-energy", arguments.max_energy),
+        ("--device-memory", arguments.device_memory),
+    )
+    for option, most in limits:
+        if most == 0:
+            raise InputError(f"{option} is 0, which no cut keeps to; give something above 0, or leave {option} out")
     return Goal(
         objective=arguments.objective,
         constraints=Constraints(

@@ -31,9 +31,10 @@ def print_matrix(
         Column(title="server", right=False),
         *(Column(title=_label(situation), right=False, shrinks=True) for situation in situations),
     )
+    devices, servers = _brief([pair.device for pair in pairs]), _brief([pair.server for pair in pairs])
     rows = [
-        (_name(pair.device), _name(pair.server), *(report.answer() for report in reports[row * width :][:width]))
-        for row, pair in enumerate(pairs)
+        (devices[row], servers[row], *(report.answer() for report in reports[row * width :][:width]))
+        for row in range(len(pairs))
     ]
     print_table(f"The best cut by {reports[0].plan.objective}", columns, rows)
     notes = dict.fromkeys(note for report in reports for note in report.notes)
@@ -55,6 +56,7 @@ def print_matrix_json(
                     "server": _name(pair.server),
                     "link": situation.text,
                     "best": cut_document(report, report.ranked[0]) if report.ranked[0].feasible else None,
+                    "nearest": None if report.ranked[0].feasible else cut_document(report, report.ranked[0]),
                     "notes": report.notes,
                 }
                 for row, pair in enumerate(pairs)
@@ -70,3 +72,10 @@ def _label(situation: Situation) -> str:
 
 def _name(path: Path | None) -> str:
     return _HERE if path is None else str(path)
+
+
+def _brief(paths: Sequence[Path | None]) -> list[str]:
+    # Without folders, which would leave no room for the answers; but where these tell two files apart.
+    named = {path for path in paths if path is not None}
+    unlike = len({path.name for path in named}) == len(named)
+    return [path.name if unlike and path is not None else _name(path) for path in paths]

@@ -245,9 +245,7 @@ def _summary(report: PlanReport, written: Sequence[Path]) -> Iterator[tuple[str,
 
 def _answers(report: PlanReport) -> Iterator[tuple[str, str]]:
     best = report.ranked[0]
-    compared = "".join(
-        f"; {report.said(other.index)} {report.amount(other)}" for other in report.extremes if other is not best
-    )
+    compared = "".join(f"; {_compared(report, other)}" for other in report.extremes if other is not best)
     give_or_take = f" ± {format_duration(best.spread_s)}" if best.spread_s is not None else ""
     if best.cost.error:
         give_or_take += f", answers off by up to {best.cost.error:.2g} of their scale"
@@ -255,15 +253,20 @@ def _answers(report: PlanReport) -> Iterator[tuple[str, str]]:
     if objective == "balanced" and report.charge is not None:
         give_or_take += f", with {report.charge:.0%} of the battery left"
     if objective == "throughput":
-        fastest = min(report.ranked, key=lambda ranked: ranked.latency_s)
+        fastest = min((ranked for ranked in report.ranked if ranked.feasible), key=lambda ranked: ranked.latency_s)
         give_or_take += f", {format_duration(best.latency_s - fastest.latency_s)} more than at the fastest cut"
     yield "best", f"{report.said(best.index)} {report.amount(best)}{give_or_take}{compared}"
-    known = [ranked for ranked in report.ranked if _total_j(ranked.energy) is not None]
+    known = [ranked for ranked in report.ranked if ranked.feasible and _total_j(ranked.energy) is not None]
     if objective != "energy" and len(known) > 1:
         least = min(known, key=lambda ranked: _total_j(ranked.energy) or 0.0)
         others = [other for other in report.extremes if other is not least and _joules(other)]
         compared = "".join(f"; {report.said(other.index)} {_joules(other)}" for other in others)
         yield "least energy", f"{report.said(least.index)} with {_joules(least)}{compared}"
+
+
+def _compared(report: PlanReport, other: RankedCut) -> str:
+    missing = "" if other.feasible else ", which misses what must hold"
+    return f"{report.said(other.index)} {report.amount(other)}{missing}"
 
 
 def _searched(search: SearchRecord) -> str:

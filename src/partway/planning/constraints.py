@@ -78,6 +78,9 @@ class Constraints(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         return self.deadline_s is not None or self.energy_budget_j is not None
 
 
+_ROUNDING = 1e-9
+
+
 @dataclass(frozen=True, slots=True)
 class Limit:
     """One limit, and what each cut has of what is limited.
@@ -96,6 +99,11 @@ class Limit:
     values: FloatArray
     show: Callable[[float], str]
 
+    @property
+    def reach(self) -> float:
+        """The limit, with room for the rounding of sums that people see as equal to it."""
+        return self.most * (1.0 + _ROUNDING)
+
     def excess(self) -> FloatArray:
         """By what share of the limit each cut misses it, float64 (cuts,); at most 0 where it does not.
 
@@ -104,6 +112,7 @@ class Limit:
         scale = self.most or float(np.min(self.values, where=self.values > 0, initial=math.inf))
         with np.errstate(over="ignore"):
             shares = (self.values - self.most) / scale
+        shares = np.where(self.values <= self.reach, np.minimum(shares, 0.0), shares)
         return np.where(np.isnan(self.values), math.inf, shares)
 
     def miss(self, row: int) -> str | None:
@@ -111,7 +120,7 @@ class Limit:
         value = float(self.values[row])
         if math.isnan(value):
             return f"{self.verb} an unknown amount, where the {self.name} is {self.show(self.most)}"
-        if value <= self.most:
+        if value <= self.reach:
             return None
         over = self.show(value - self.most)
         return f"{self.verb} {self.show(value)}, {over} over the {self.name} of {self.show(self.most)}"
@@ -155,7 +164,7 @@ def keep_to(found: Sequence[Limit]) -> BoolArray | None:
     """Which cuts keep to all limits, bool (cuts,); None where there are no limits."""
     kept: BoolArray | None = None
     for limit in found:
-        within = limit.values <= limit.most  # never true of nan
+        within = limit.values <= limit.reach  # never true of nan
         kept = within if kept is None else kept & within
     return kept
 
