@@ -181,7 +181,7 @@ def test_a_plot_is_drawn_and_what_prevents_it_is_said_first(partway: Command, tm
     finished = partway(*words, tmp_path / "plot.svg")
     assert f"plot {tmp_path / 'plot.svg'}" in finished.text
     assert b"<svg" in (tmp_path / "plot.svg").read_bytes()
-    assert "ends in .png or .svg" in partway(*words, tmp_path / "plot.pdf").err
+    assert "ends in .png, .svg or .pdf" in partway(*words, tmp_path / "plot.jpg").err
     assert "there is no folder" in partway(*words, tmp_path / "nowhere" / "plot.png").err
 
 

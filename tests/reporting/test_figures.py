@@ -1,11 +1,9 @@
-import sys
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
 
-from partway.errors import InputError
-from partway.reporting.figures import Series, draw_scatter, require_plottable
+from partway.reporting.figures import Series, draw_scatter
 
 pytest.importorskip("matplotlib")
 
@@ -44,14 +42,3 @@ def test_a_single_point_has_labelled_axes_too(tmp_path: Path, monkeypatch: pytes
 def test_points_far_off_stay_in_the_plot(tmp_path: Path) -> None:
     draw_scatter(tmp_path / "plot.png", (Series(name="far", points=((1e-6, 1.0), (1.0, 1e-6))),), title="t")
     assert (tmp_path / "plot.png").stat().st_size > 1000
-
-
-def test_a_format_that_we_do_not_draw_is_refused() -> None:
-    with pytest.raises(InputError, match=r"ends in \.png or \.svg"):
-        require_plottable(Path("plot.jpg"))
-
-
-def test_without_matplotlib_it_names_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "matplotlib", None)
-    with pytest.raises(InputError, match=r"pip install 'partway\[plot\]'"):
-        require_plottable(Path("plot.png"))

@@ -1,4 +1,3 @@
-import sys
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -6,9 +5,9 @@ import msgspec
 import pytest
 from tests.reporting.plan_views import chain_costs, view_of
 
-from partway.errors import DocumentError, InputError
+from partway.errors import DocumentError
 from partway.planning import Constraints, Goal
-from partway.reporting.plan_figures import draw_plan, require_drawable
+from partway.reporting.plan_figures import draw_plan
 from partway.reporting.plan_view import PlanView
 
 pytest.importorskip("matplotlib")
@@ -83,17 +82,6 @@ def test_a_cut_is_shown_once_with_the_fastest_codec_that_it_may_use(
 def test_dollars_in_names_are_no_mathematics(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     costs = chain_costs(3, names=("$a_$", "b"))
     assert "$a_$" in texts(view_of(costs), tmp_path, monkeypatch)
-
-
-def test_a_format_that_we_do_not_draw_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"ends in \.png, \.svg or \.pdf"):
-        draw_plan(view_of(chain_costs(3)), tmp_path / "plan.jpg")
-
-
-def test_without_matplotlib_it_names_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "matplotlib", None)
-    with pytest.raises(InputError, match=r"pip install 'partway\[plot\]'"):
-        require_drawable(Path("plan.png"))
 
 
 def test_a_folder_is_never_replaced(tmp_path: Path) -> None:

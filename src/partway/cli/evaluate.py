@@ -27,8 +27,8 @@ from partway.prediction.trial import CUTS, MOST_CUTS, Trial, measure, prepare
 from partway.profiling.comparison import PASSES
 from partway.profiling.machine import read_machine
 from partway.profiling.quiet import Noise, check_noise
-from partway.reporting import follow, print_json, share
-from partway.reporting.figures import draw_scatter, require_plottable
+from partway.reporting import follow, print_json, require_drawable, share
+from partway.reporting.figures import draw_scatter
 
 _EXAMPLES = """examples:
   partway evaluate pi4.json resnet50.onnx
@@ -78,7 +78,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "--strict", action="store_true", help="refuse kinds of kernels that the profile has no samples of"
     )
     parser.add_argument("--pieces", action="store_true", help="show every head and tail, also of several models")
-    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw a scatter plot: a .png or .svg file")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw a scatter plot: png, svg or pdf")
     add_json(parser)
     parser.set_defaults(run=run)
 
@@ -91,7 +91,7 @@ def run(arguments: argparse.Namespace) -> int:
         EngineError: the runtime fails on a model.
     """
     if arguments.plot is not None:
-        require_plottable(arguments.plot)
+        require_drawable(arguments.plot)
         require_writable(arguments.plot)
     profile = read_document(arguments.profile, Profile)
     threads = profile.settle_threads(arguments.threads)

@@ -1,7 +1,8 @@
 """Records in; tables and progress bars for people, one JSON document for programs, out."""
 
+from partway.reporting.canvas import require_drawable
 from partway.reporting.json import print_json
-from partway.reporting.plan_figures import draw_plan, require_drawable
+from partway.reporting.plan_figures import draw_plan
 from partway.reporting.plan_page import write_page
 from partway.reporting.plan_view import LayerBar, PagePower, PlanView
 from partway.reporting.progress import follow, waiting

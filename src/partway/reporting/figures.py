@@ -1,26 +1,20 @@
 """Scatter plots of what was predicted against what was measured.
 
-Input: points in seconds. Output: a PNG or SVG file. Called by `partway evaluate`; the only module that imports
-matplotlib, which is an optional extra, and only when a plot is asked for.
+Input: points in seconds. Output: a PNG, SVG or PDF file. Called by `partway evaluate`.
 """
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from partway.documents import write_atomically
-from partway.errors import InputError
+from partway.reporting.canvas import open_figure, require_drawable, write_figure
 from partway.units import format_duration
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_FORMATS = (".png", ".svg")
 _INCHES = (6.4, 8.0)
-_DOTS_PER_INCH = 150
 _ROOM = 1.5  # between the outermost points and the frame
 _BANDS = ((0.2, "#e6e6e6"), (0.1, "#c4c4c4"))
 _RATIOS = (1 / 1.5, 1.5)
@@ -57,18 +51,6 @@ class Series:
     points: tuple[tuple[float, float], ...]
 
 
-def require_plottable(path: Path) -> None:
-    """Refuse a plot that could not be drawn, before the work for it is done.
-
-    Raises:
-        InputError: matplotlib is missing, or the file's name says no format that we draw.
-    """
-    if path.suffix.lower() not in _FORMATS:
-        raise InputError(f"{path} names no format for a plot; expected a name that ends in {' or '.join(_FORMATS)}")
-    if find_spec("matplotlib") is None:
-        raise InputError("drawing plots needs matplotlib: pip install 'partway[plot]'")
-
-
 def draw_scatter(path: Path, series: Sequence[Series], *, title: str) -> None:
     """Draw predicted against measured seconds, both logarithmic, and below that how far they are apart.
 
@@ -76,21 +58,17 @@ def draw_scatter(path: Path, series: Sequence[Series], *, title: str) -> None:
     the lower panel's edge.
 
     Args:
-        path: a `.png` or `.svg` file; replaced in one step.
+        path: a `.png`, `.svg` or `.pdf` file; replaced in one step.
         series: up to four, with a point in at least one.
         title: above the plot.
 
     Raises:
         InputError: matplotlib is missing, the format is none of ours, or the file cannot be written.
     """
-    require_plottable(path)
-    from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415 - an optional extra, and slow to import
-    from matplotlib.figure import Figure  # noqa: PLC0415 - an optional extra, slow to import
-
+    require_drawable(path)
     every = [seconds for item in series for point in item.points for seconds in point]
     ends_s = min(every) / _ROOM, max(every) * _ROOM
-    figure = Figure(figsize=_INCHES, dpi=_DOTS_PER_INCH, layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = open_figure(_INCHES)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(5, 2))
     _prepare(upper, lower, ends_s)
     for place, (item, (marker, colour, area, opacity)) in enumerate(zip(series, _STYLES, strict=False)):
@@ -103,9 +81,7 @@ def draw_scatter(path: Path, series: Sequence[Series], *, title: str) -> None:
         lower.scatter(measured_s, ratios, clip_on=False, **style)
     upper.set_title(title)
     upper.legend(loc="upper left", frameon=False)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format=path.suffix.lower().removeprefix("."))
-    write_atomically(path, buffer.getvalue())
+    write_figure(figure, path)
 
 
 def _prepare(upper: "Axes", lower: "Axes", ends_s: tuple[float, float]) -> None:

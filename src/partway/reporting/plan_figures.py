@@ -7,19 +7,16 @@ Input: a `PlanView`. Output: a PNG, SVG or PDF file of up to three panels, as Fi
     latency of each cut, stacked by part, the best starred
     energy of each cut on the device, the same; where joules are known
 
-Called by `partway plan --plot`. matplotlib is an optional extra and is imported only when a figure is asked for.
+Called by `partway plan --plot`.
 """
 
-import io
 import textwrap
 from collections.abc import Callable, Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from partway.documents import write_atomically
-from partway.errors import InputError
 from partway.planning import RankedCut
+from partway.reporting.canvas import open_figure, require_drawable, write_figure
 from partway.reporting.plan_view import LayerBar, PlanView, brief, evenly
 from partway.reporting.tables import shorten
 from partway.units import format_duration, format_energy, format_size
@@ -30,8 +27,6 @@ if TYPE_CHECKING:
     from matplotlib.axis import Axis
     from matplotlib.container import BarContainer
 
-_FORMATS = (".png", ".svg", ".pdf")
-_DOTS_PER_INCH = 150
 _WIDTH_INCHES = 10.0
 _PANEL_INCHES = 3.2
 _MOST_CUTS = 60
@@ -62,18 +57,6 @@ _COMPUTE = "#0072b2"
 _OUTPUT = "#d55e00"
 
 
-def require_drawable(path: Path) -> None:
-    """Refuse a figure that could not be drawn, before the work for it is done.
-
-    Raises:
-        InputError: matplotlib is missing, or the file's name says no format that we draw.
-    """
-    if path.suffix.lower() not in _FORMATS:
-        raise InputError(f"{path} names no format for a figure; expected a name that ends in .png, .svg or .pdf")
-    if find_spec("matplotlib") is None:
-        raise InputError("drawing figures needs matplotlib: pip install 'partway[plot]'")
-
-
 def draw_plan(view: PlanView, path: Path) -> None:
     """Draw the layers, and what every cut costs under the view's conditions.
 
@@ -89,17 +72,13 @@ def draw_plan(view: PlanView, path: Path) -> None:
         DocumentError: the file cannot be written.
     """
     require_drawable(path)
-    from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415 - an optional extra, and slow to import
-    from matplotlib.figure import Figure  # noqa: PLC0415 - an optional extra, slow to import
-
     ranked = view.ranked()
     cuts = _shown(view, ranked)
     fits = [cut.feasible for cut in cuts]
     seconds, joules = [_seconds(cut) for cut in cuts], [_joules(cut) for cut in cuts]
     with_joules = sum(parts is not None for parts in joules) > 1
     panels = bool(view.layers) + 1 + with_joules
-    figure = Figure(figsize=(_WIDTH_INCHES, 1.5 + _PANEL_INCHES * panels), dpi=_DOTS_PER_INCH, layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = open_figure((_WIDTH_INCHES, 1.5 + _PANEL_INCHES * panels))
     axes = list(figure.subplots(panels, 1, squeeze=False)[:, 0])
     figure.suptitle(_plain(view.title), fontsize="x-large")
     first = axes[0]
@@ -117,9 +96,7 @@ def draw_plan(view: PlanView, path: Path) -> None:
     axes[-1].set_xlabel(f"what is sent, from the server alone to the device alone: {left_out}, the best starred")
     heading = _plain(_small_print(view)), first.get_title("left")
     first.set_title("\n".join(filter(None, heading)), fontsize="small", loc="left")
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format=path.suffix.lower().removeprefix("."))
-    write_atomically(path, buffer.getvalue())
+    write_figure(figure, path)
 
 
 def _seconds(ranked: RankedCut) -> tuple[float, ...]:

@@ -1,0 +1,59 @@
+"""Where figures are drawn and how they become files; matplotlib is an optional extra, imported only when one is asked
+for.
+
+In: sizes and paths. Out: empty figures of matplotlib, and files. Called by `figures` and `plan_figures`.
+"""
+
+import io
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from partway.documents import write_atomically
+from partway.errors import InputError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_FORMATS = (".png", ".svg", ".pdf")
+_DOTS_PER_INCH = 150
+
+
+def require_drawable(path: Path) -> None:
+    """Refuse a figure that could not be drawn, before the work for it is done.
+
+    Raises:
+        InputError: matplotlib is missing, or the file's name says no format that we draw.
+    """
+    if path.suffix.lower() not in _FORMATS:
+        *others, last = _FORMATS
+        raise InputError(
+            f"{path} names no format for a figure; expected a name that ends in {', '.join(others)} or {last}"
+        )
+    if find_spec("matplotlib") is None:
+        raise InputError("drawing figures needs matplotlib: pip install 'partway[plot]'")
+
+
+def open_figure(inches: tuple[float, float]) -> "Figure":
+    """An empty figure that belongs to no window.
+
+    Args:
+        inches: width and height.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415 - an optional extra, and slow to import
+    from matplotlib.figure import Figure  # noqa: PLC0415 - an optional extra, slow to import
+
+    figure = Figure(figsize=inches, dpi=_DOTS_PER_INCH, layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def write_figure(figure: "Figure", path: Path) -> None:
+    """Write a figure in the format that its name says; replaced in one step.
+
+    Raises:
+        DocumentError: the file cannot be written.
+    """
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format=path.suffix.lower().removeprefix("."))
+    write_atomically(path, buffer.getvalue())
