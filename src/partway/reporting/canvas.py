@@ -1,7 +1,7 @@
-"""Where figures are drawn and how they become files; matplotlib is an optional extra, imported only when one is asked
-for.
+"""Where figures are drawn and how they become files.
 
-In: sizes and paths. Out: empty figures of matplotlib, and files. Called by `figures` and `plan_figures`.
+matplotlib is an optional extra, imported only when a figure is asked for. In: sizes and paths. Out: empty figures of
+matplotlib, and files. Called by `figures` and `plan_figures`.
 """
 
 import io

@@ -22,7 +22,7 @@ from partway.graph import (
     prefix_cuts,
     single_tensor_cuts,
 )
-from partway.verification.tolerance import Difference, Tolerance, difference, is_inexact, tolerance_of
+from partway.verification.tolerance import Difference, Tolerance, difference, has_no_number, is_inexact, tolerances_of
 
 logger = logging.getLogger(__name__)
 
@@ -115,9 +115,7 @@ def check_model(
     given = {**feeds, **{value.name: value.array() for value in model.binding.values}}
     reference = runtime.open(source.path).run(given)
     basic = runtime.open(source.path, level=Level.BASIC).run(given)
-    tolerances = {
-        name: tolerance_of(array, _finite(difference(array, basic[name]).absolute)) for name, array in reference.items()
-    }
+    tolerances = tolerances_of(reference, basic)
     single = single_tensor_cuts(model)
     several = [cut for cut in prefix_cuts(model) if len(cut.crossing) > 1]
     drawn = sorted(generator.choice(len(several), min(sample, len(several)), replace=False)) if several else ()
@@ -139,7 +137,7 @@ def check_model(
         nodes=len(model.nodes),
         cuttable_nodes=sum(1 for cut in single if cut.depth),
         unproved=unproved,
-        without_numbers=tuple(name for name in unproved if _has_no_number(reference[name])),
+        without_numbers=tuple(name for name in unproved if has_no_number(reference[name])),
     )
 
 
@@ -172,12 +170,3 @@ def _check_cut(
     passed = all(found[name].absolute <= tolerances[name].absolute for name in reference)
     worst = max(found.values(), key=lambda item: item.relative)
     return CutCheck(crossing=cut.crossing, optimised=optimised, worst=worst, passed=passed)
-
-
-def _has_no_number(array: np.ndarray) -> bool:
-    return bool(array.size) and not np.isfinite(array.astype(np.float64)).any()
-
-
-def _finite(spread: float) -> float:
-    # Levels that disagree on an exact value say nothing of how far a cut may be off.
-    return spread if np.isfinite(spread) else 0.0

@@ -14,7 +14,7 @@ import numpy as np
 from partway.engine import Level, OrtRuntime
 from partway.errors import EngineError, ModelError
 from partway.graph import Source
-from partway.verification.tolerance import Difference, Tolerance, difference, is_inexact, tolerance_of
+from partway.verification.tolerance import Difference, Tolerance, difference, has_no_number, is_inexact, tolerances_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,19 +93,14 @@ def check_export(
             raise EngineError(f"{file.name} was written and cannot be loaded: {error}") from error
         known |= session.run({name: known[name] for name in session.inputs})
         del session  # before the next one takes its memory
-    outputs = []
-    for name, array in reference.items():
-        spread = difference(array, basic[name]).absolute
-        # Levels that disagree on an exact value say nothing of how far a piece may be off.
-        tolerance = tolerance_of(array, spread if np.isfinite(spread) else 0.0)
-        outputs.append(OutputCheck(name=name, found=difference(array, known[name]), tolerance=tolerance))
+    tolerances = tolerances_of(reference, basic)
+    outputs = [
+        OutputCheck(name=name, found=difference(array, known[name]), tolerance=tolerances[name])
+        for name, array in reference.items()
+    ]
     unproved = tuple(item.name for item in outputs if item.tolerance.scale == 0 and is_inexact(reference[item.name]))
     return ExportReport(
         outputs=tuple(outputs),
         unproved=unproved,
-        without_numbers=tuple(name for name in unproved if _has_no_number(reference[name])),
+        without_numbers=tuple(name for name in unproved if has_no_number(reference[name])),
     )
-
-
-def _has_no_number(array: np.ndarray) -> bool:
-    return bool(array.size) and not np.isfinite(array.astype(np.float64)).any()

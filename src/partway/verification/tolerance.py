@@ -88,3 +88,23 @@ def _scale(array: np.ndarray) -> float:
         return 0.0
     wide = np.abs(array.astype(np.float64))
     return float(np.max(wide, where=np.isfinite(wide), initial=0.0))
+
+
+def tolerances_of(reference: Mapping[str, np.ndarray], again: Mapping[str, np.ndarray]) -> dict[str, Tolerance]:
+    """How far each output may be off, by its scale and by what the runtime itself varies.
+
+    Args:
+        reference: the outputs of a plain session.
+        again: those of the same model, optimised less.
+    """
+    spreads = {name: difference(array, again[name]).absolute for name, array in reference.items()}
+    # Levels that disagree on an exact value say nothing of how far a cut may be off.
+    return {
+        name: tolerance_of(array, spreads[name] if np.isfinite(spreads[name]) else 0.0)
+        for name, array in reference.items()
+    }
+
+
+def has_no_number(array: np.ndarray) -> bool:
+    """Whether an array has elements and none of them is a finite number."""
+    return bool(array.size) and not np.isfinite(array.astype(np.float64)).any()
