@@ -160,7 +160,7 @@ def test_a_lossless_codec_that_changes_an_answer_is_status_one(
         (("--max-error", "1%"), "--max-error was given without --codec"),
         (("--codec", "int4"), "codec 'int4' is unknown; expected one of raw, zstd"),
         (("--codec", "int8", "--max-error=-1%"), "is not a share"),
-        (("--codec", "int8", "--max-error", "1e999"), "is no error to accept"),
+        (("--codec", "int8", "--max-error", "1e999"), "is too large for a share"),
     ],
 )
 def test_wrong_codec_options_are_status_two(

@@ -74,7 +74,7 @@ def add_codec_options(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--max-error",
-        type=as_argument(_parse_budget),
+        type=as_argument(parse_share),
         metavar="SHARE",
         help="the error that you accept, as a share of an output's scale, for instance 1%%; says which codecs are "
         "within it at which cuts, and exits with 1 when one of them is within it at none",
@@ -218,10 +218,3 @@ def _verdict(report: CodecReport) -> str:
         return f"FAILED: {', '.join(report.hopeless)} over {budget} at every cut"
     within = sum(1 for check in report.checks if report.within(check))
     return f"passed: {within} of {len(report.checks)} pairs of cut and codec are within {budget}"
-
-
-def _parse_budget(text: str) -> float:
-    budget = parse_share(text)
-    if not 0.0 <= budget < math.inf:
-        raise InputError(f"{text!r} is no error to accept; write 0 or more, for instance 1%")
-    return budget
