@@ -76,3 +76,15 @@ def test_cuts_and_fallbacks_are_counted(model: Path) -> None:
     attempts = [Contest({Way.PARTWAY: reply}, judge).request(Way.PARTWAY, feeds) for reply in replies]
     assert cuts_used(attempts) == {(("a",), "raw"): 1, ((), "raw"): 2}
     assert fallbacks(attempts) == 1
+
+
+def test_an_error_that_a_plan_accepts_is_not_wrong_under_a_lossy_codec_alone(tmp_path: Path) -> None:
+    model = chain_model(tmp_path)
+    feeds = random_feeds(model)
+    judge = Judge(model, values={}, max_error=0.02)
+    right = judge.reference(feeds)
+    scale = max(float(np.abs(array).max()) for array in right.values())
+    off = {name: array + np.float32(0.01 * scale) for name, array in right.items()}
+    assert [judge.compare(feeds, off, codec=codec)[1] for codec in ("raw", "zstd", "int8")] == [True, True, False]
+    far = {name: array + np.float32(0.05 * scale) for name, array in right.items()}
+    assert judge.compare(feeds, far, codec="int8")[1]

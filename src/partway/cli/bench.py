@@ -28,9 +28,11 @@ from partway.cli.bench_server import serve_locally
 from partway.cli.opening import Subject, open_graph, open_subject
 from partway.cli.options import add_json, add_model, as_argument, count, factor
 from partway.client import InferenceSession
+from partway.documents import read_document
 from partway.engine import OrtRuntime
 from partway.errors import InputError, ServerUnavailable
 from partway.link import Link, LinkTrace, parse_link, run_emulator
+from partway.planning import PlanDocument
 from partway.reporting import follow, print_json, print_lines, waiting
 from partway.units import parse_duration
 
@@ -163,6 +165,7 @@ def _arena(arguments: argparse.Namespace, link: Link | LinkTrace | None) -> Iter
 
 @contextlib.contextmanager
 def _contest(arguments: argparse.Namespace, subject: Subject, feeds: Feeds, arena: _Arena) -> Iterator[Contest]:
+    plan = None if arguments.plan is None else read_document(arguments.plan, PlanDocument)
     model = open_graph(subject, OrtRuntime(threads=arguments.threads), quiet=arguments.json)
 
     def session(server: str | None) -> InferenceSession:
@@ -175,10 +178,15 @@ def _contest(arguments: argparse.Namespace, subject: Subject, feeds: Feeds, aren
             timeout_s=arguments.timeout,
             device_slowdown=arguments.device_slowdown,
             profile=arguments.profile,
-            plan=arguments.plan if server is not None else None,
+            plan=plan if server is not None else None,
         )
 
-    judge = Judge(Path(arguments.model), values=subject.values, threads=arguments.threads)
+    judge = Judge(
+        Path(arguments.model),
+        values=subject.values,
+        threads=arguments.threads,
+        max_error=0.0 if plan is None else plan.constraints.max_error or 0.0,
+    )
     with (
         session(arena.url) as partway,
         session(None) as device,

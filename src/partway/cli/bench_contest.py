@@ -20,10 +20,11 @@ from pathlib import Path
 import numpy as np
 
 from partway.client import InferenceSession, connect
+from partway.codecs import is_lossless
 from partway.engine import Clock, Level, OrtRuntime
 from partway.errors import PartwayError
 from partway.graph import Model, server_only
-from partway.verification import Difference, Tolerance, difference, tolerance_of
+from partway.verification import Difference, Tolerance, difference, tolerances_of
 from partway.wire import BINDING, DIGEST, InferRequest, Tensor
 
 Feeds = Mapping[str, np.ndarray]
@@ -114,10 +115,12 @@ class Judge:
         path: the file.
         values: inputs held constant.
         threads: of the plain session.
+        max_error: share of an output's scale that answers may be off by where a lossy codec carried them.
     """
 
-    def __init__(self, path: Path, *, values: Feeds, threads: int | None = None) -> None:
+    def __init__(self, path: Path, *, values: Feeds, threads: int | None = None, max_error: float = 0.0) -> None:
         runtime = OrtRuntime(threads=threads)
+        self._max_error = max_error
         self._values = values
         self._whole = runtime.open(path)
         self._basic = runtime.open(path, level=Level.BASIC)
@@ -127,11 +130,20 @@ class Judge:
         """The whole model's answer."""
         return self._expected(feeds)[0]
 
-    def compare(self, feeds: Feeds, outputs: Feeds) -> tuple[Difference, bool]:
-        """The largest difference over the outputs given, and whether one is over its tolerance."""
+    def compare(self, feeds: Feeds, outputs: Feeds, *, codec: str = "raw") -> tuple[Difference, bool]:
+        """The largest difference over the outputs given, and whether one is over its tolerance.
+
+        Args:
+            feeds: what was asked.
+            outputs: what came back.
+            codec: that crossing tensors travelled under.
+        """
         reference, tolerances = self._expected(feeds)
+        budget = 0.0 if is_lossless((codec,)) else self._max_error
         found = {name: difference(reference[name], array) for name, array in outputs.items()}
-        wrong = any(found[name].absolute > tolerances[name].absolute for name in found)
+        wrong = any(
+            item.absolute > tolerances[name].absolute and not item.relative <= budget for name, item in found.items()
+        )
         return max(found.values(), key=lambda item: item.relative), wrong
 
     def _expected(self, feeds: Feeds) -> tuple[dict[str, np.ndarray], dict[str, Tolerance]]:
@@ -139,12 +151,7 @@ class Judge:
         if id(feeds) not in self._known:
             given = {**feeds, **self._values}
             reference, basic = self._whole.run(given), self._basic.run(given)
-            spreads = {name: difference(array, basic[name]).absolute for name, array in reference.items()}
-            tolerances = {
-                name: tolerance_of(array, spreads[name] if np.isfinite(spreads[name]) else 0.0)
-                for name, array in reference.items()
-            }
-            self._known[id(feeds)] = feeds, reference, tolerances
+            self._known[id(feeds)] = feeds, reference, tolerances_of(reference, basic)
         return self._known[id(feeds)][1:]
 
 
@@ -189,7 +196,9 @@ class Contest:
         total_s = self._clock() - start_s
         if way is Way.PARTWAY:
             self._settle()
-        worst, wrong = (None, False) if reply is None else self._judge.compare(feeds, reply.outputs)
+        worst, wrong = None, False
+        if reply is not None:
+            worst, wrong = self._judge.compare(feeds, reply.outputs, codec=reply.codec)
         return Attempt(way=way, total_s=total_s, lost=lost, worst=worst, wrong=wrong, reply=reply)
 
 

@@ -11,7 +11,7 @@ from partway.verification.coding import (
     measure_codecs,
     run_coded,
 )
-from partway.verification.tolerance import Difference, Tolerance, difference, tolerance_of
+from partway.verification.tolerance import Difference, Tolerance, difference, tolerance_of, tolerances_of
 
 __all__ = [
     "CheckReport",
@@ -30,4 +30,5 @@ __all__ = [
     "run_coded",
     "run_cut",
     "tolerance_of",
+    "tolerances_of",
 ]
