@@ -6,7 +6,8 @@
     │   ├── BindingError        shapes or values do not bind the model's inputs
     │   ├── CutError            a set of tensors is no cut of the graph
     │   ├── DocumentError       a document cannot be read by this version
-    │   └── LinkError           a link description or trace cannot be understood
+    │   ├── LinkError           a link description or trace cannot be understood
+    │   └── NothingFits         no cut keeps to the constraints
     ├── EngineError             the runtime failed on a graph it accepted before
     ├── WireError               bytes are not a valid message, or arrived damaged
     │   └── CodecError          an encoded tensor is not what it should be, or a tensor cannot be encoded
@@ -50,6 +51,10 @@ class DocumentError(InputError):
 
 class LinkError(InputError):
     """A link description or a bandwidth trace cannot be understood."""
+
+
+class NothingFits(InputError):
+    """No cut keeps to the constraints; the message names the one that comes nearest."""
 
 
 class EngineError(PartwayError):

@@ -71,7 +71,7 @@ def test_the_least_energy_within_a_deadline_is_that_of_a_cut_that_meets_it(partw
     finished = partway(*words, *POWER, *within)
     assert "! misses what must hold" in finished.out
     assert "server alone with 233 mJ in 110 ms, which misses what must hold" in finished.text
-    assert "here the best of all may be better by" in finished.text
+    assert "the best of all is here better by" in finished.text
 
 
 def test_a_full_battery_asks_for_latency_and_an_empty_one_for_energy(partway: Command, words: Words) -> None:
@@ -305,3 +305,16 @@ def test_the_best_are_shown_and_the_extremes_always(partway: Command, words: Wor
     assert "(device alone)" in finished.out
     assert "(server alone)" in finished.out
     assert len(partway(*words, "--top", top, "--json").document["cuts"]) == 10
+
+
+def test_what_is_proven_is_said_and_no_more(partway: Command, words: Words) -> None:
+    said = {
+        (): "within 0.1% of the best of all",
+        ("--objective", "throughput"): "the best of all is here better by",
+        ("--max-upload", "1MB"): "nothing bounds by how much the best of all may be better",
+        ("--deadline", "10s"): "nothing bounds by how much the best of all may be better",
+    }
+    for more, proof in said.items():
+        text = partway(*words, *more).text
+        assert [proof in text for proof in said.values()] == [text_proof == proof for text_proof in said.values()]
+        assert proof in text

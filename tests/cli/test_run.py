@@ -131,3 +131,18 @@ def test_wrong_inputs_are_one_line(partway: Command, tmp_path: Path) -> None:
     assert "it was fed float64" in complaint(partway, "run", path, "--input", file)
     np.savez(file, image=np.zeros((1, 3, 9, 9), np.float32))
     assert "does not fit" in complaint(partway, "run", path, "--input", file)
+
+
+@pytest.mark.parametrize("verb", ["run", "bench --link wifi --requests 1"])
+def test_a_plan_of_another_model_is_refused_before_anything_runs(partway: Command, tmp_path: Path, verb: str) -> None:
+    plan = tmp_path / "plan.json"
+    assert partway("plan", chain_model(tmp_path), "--link", "lte", "-o", plan).status == 0
+    name, *options = verb.split()
+    assert "make the plan anew" in complaint(partway, name, multi_io_model(tmp_path), *options, "--plan", plan)
+
+
+def test_a_plan_that_keeps_the_inputs_is_not_measured_by_sending_them_away(partway: Command, tmp_path: Path) -> None:
+    path, plan = chain_model(tmp_path), tmp_path / "plan.json"
+    assert partway("plan", path, "--link", "lte", "--keep-on-device", "inputs", "-o", plan).status == 0
+    told = complaint(partway, "bench", path, "--server", "grpc://127.0.0.1:1", "--requests", "1", "--plan", plan)
+    assert "keeps inputs on the device, and server-only would send it" in told

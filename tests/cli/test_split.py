@@ -265,3 +265,8 @@ def test_an_interrupted_split_leaves_nothing(partway: Command, tmp_path: Path, m
     path = chain_model(tmp_path)
     assert partway("split", path, "--cut", "pool1", "-o", tmp_path / "out").status != 0
     assert {entry.name for entry in tmp_path.iterdir()} == {"chain.onnx", "cache"}
+
+
+def test_the_root_of_all_folders_is_refused_unseen(partway: Command, tmp_path: Path) -> None:
+    told = complaint(partway, "split", chain_model(tmp_path), "--cut", "relu1", "-o", "/")
+    assert "names no folder of its own" in told

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from tests.client.loopback import LoopbackServer
@@ -159,7 +160,10 @@ def test_a_deadline_that_nothing_meets_now_leaves_the_fastest_of_what_is_allowed
     table = CostTable.of([plan.costs[row] for row in plan.choices])
     slow = Conditions(uplink_bytes_per_s=1e5, downlink_bytes_per_s=1e5, rtt_s=0.2)
     fastest = min(table.costs, key=lambda cost: cost.device_s + 0.2 * cost.offloaded + cost.up_bytes / 1e5)
-    assert guide.decide(table, slow, None).crossing == fastest.crossing
+    decision = guide.decide(table, slow, None)
+    assert decision.crossing == fastest.crossing
+    assert "over the deadline of 1 ms" in decision.reason
+    assert "meanwhile" in decision.reason
 
 
 def test_a_plan_of_another_model_is_not_followed_and_the_device_answers_alone(tmp_path: Path) -> None:
@@ -197,3 +201,40 @@ def test_cuts_of_a_plan_are_those_of_the_graph(tmp_path: Path) -> None:
     assert not cuts[-1].offloaded
     assert [cut.depth for cut in cuts] == sorted(cut.depth for cut in cuts)
     assert all(cut == cut_at(model, cut.crossing) for cut in cuts)
+
+
+def test_what_packs_worse_than_expected_is_not_sent_beyond_the_plans_limit(tmp_path: Path) -> None:
+    pytest.importorskip("zstandard")
+    path = sparse_model(tmp_path)
+    feeds, model = random_feeds(path), model_of(path)
+    rows = [cost for cost in costs_of(model, "zstd") if cost.crossing in ((), ("sparse",))]
+    small = [cost if cost.codec == "raw" else msgspec.structs.replace(cost, up_bytes=100) for cost in rows]
+    plan = plan_of(model, small, Goal(constraints=Constraints(max_up_bytes=2000)))
+    with session_by(path, plan, feeds=feeds) as (session, server):
+        assert session.run_detailed(None, feeds).codec == "zstd"
+        dense = {name: array * np.float32(100.0) for name, array in feeds.items()}
+        result = session.run_detailed(None, dense)
+    assert not result.offloaded
+    assert "the plan allows 2 kB" in result.reason
+    np.testing.assert_allclose(result.outputs[0], run_whole(path, dense)["scores"], rtol=1e-4, atol=1e-6)
+    assert server.inferred
+    assert all(sum(tensor.array.nbytes for tensor in request.tensors) <= 2000 for request in server.inferred)
+
+
+def test_a_plan_that_was_edited_against_its_own_constraints_is_not_followed(tmp_path: Path) -> None:
+    path = chain_model(tmp_path)
+    feeds, model = random_feeds(path), model_of(path)
+    made = plan_of(model, costs_of(model))
+    edited = msgspec.structs.replace(made, constraints=Constraints(keep_on_device=("inputs",)))
+    with partway.InferenceSession(path, transport=LoopbackServer(path), threads=1, plan=edited) as session:
+        assert not session.wait_until_ready(feeds)
+        result = session.run_detailed(None, feeds)
+    assert not result.offloaded
+    assert "which its own constraints rule out" in result.reason
+
+
+def test_a_plan_whose_objective_counts_joules_that_it_has_not_is_refused(tmp_path: Path) -> None:
+    model = model_of(chain_model(tmp_path))
+    made = plan_of(model, costs_of(model), Goal(objective="energy"))
+    with pytest.raises(InputError, match="needs joules"):
+        Planned(msgspec.structs.replace(made, draw=None))

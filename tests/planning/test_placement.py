@@ -1,7 +1,10 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
+from onnx import helper, numpy_helper
+from tests.graph.support import canonical, save, value
 from tests.models import chain_model, diamond_model, multi_io_model
 
 from partway.engine import OrtRuntime
@@ -113,3 +116,31 @@ def test_what_reads_beside_a_kept_layer_stays_with_it(tmp_path: Path) -> None:
     model = load(diamond_model, tmp_path)
     with pytest.raises(InputError, match=r"'skipped' is put on the server.*since 'left2' is kept"):
         Constraints(keep_on_device=("left2",), on_server=("skipped",)).restrict(model)
+
+
+def test_an_input_that_was_only_moved_is_the_input_still(tmp_path: Path) -> None:
+    weights = [
+        numpy_helper.from_array(np.array([2], np.float32), "gain"),
+        numpy_helper.from_array(np.array([0], np.int64), "from"),
+        numpy_helper.from_array(np.array([2], np.int64), "to"),
+    ]
+    nodes = [
+        helper.make_node("Transpose", ["x"], ["turned"], perm=[1, 0]),
+        helper.make_node("Slice", ["turned", "from", "to"], ["part"]),
+        helper.make_node("Mul", ["part", "gain"], ["scaled"]),
+        helper.make_node("Relu", ["scaled"], ["y"]),
+    ]
+    path = save(tmp_path / "moved.onnx", nodes, [value("x", 2, 3)], [value("y", 2, 2)], weights)
+    model = canonical(path)
+    for name in ("inputs", "x"):
+        restrictions = Constraints(keep_on_device=(name,)).restrict(model)
+        assert restrictions.stays >= {"x", "turned", "part"}
+        assert {cut.crossing for cut in all_cuts(model) if allows(cut, restrictions)} == {("scaled",), ()}
+
+
+def test_an_input_that_is_held_cannot_be_kept_since_the_server_is_told_of_it(tmp_path: Path) -> None:
+    nodes = [helper.make_node("Mul", ["x", "gain"], ["m"]), helper.make_node("Relu", ["m"], ["y"])]
+    path = save(tmp_path / "held.onnx", nodes, [value("x", 1, 3), value("gain", 1)], [value("y", 1, 3)])
+    model = canonical(path, values={"gain": np.array([2], np.float32)})
+    with pytest.raises(InputError, match="'gain' is held by --bind"):
+        Constraints(keep_on_device=("gain",)).restrict(model)

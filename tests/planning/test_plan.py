@@ -187,3 +187,28 @@ def test_a_plan_that_counts_joules_which_nothing_tells_is_refused() -> None:
             plan_of(office(), goal, draw=None)
         with pytest.raises(InputError, match="heads cost is not known here"):
             plan_of(office(device_w=None), goal)
+
+
+@pytest.mark.parametrize(("codec", "error", "most"), [("int8", 0.0, None), ("int8", 0.02, 0.01), ("raw", 0.02, None)])
+def test_rows_that_lose_more_than_is_accepted_are_never_read(codec: str, error: float, most: float | None) -> None:
+    made = plan_of(office())
+    lossy = [msgspec.structs.replace(cost, codec=codec, error=error) for cost in made.costs]
+    with pytest.raises(InputError, match=r"may change answers by .* make the plan anew with --max-error"):
+        msgspec.structs.replace(made, costs=tuple(lossy), constraints=Constraints(max_error=most))
+
+
+def test_a_codec_that_nobody_knows_is_refused() -> None:
+    made = plan_of(office())
+    odd = [msgspec.structs.replace(cost, codec="nonsense") for cost in made.costs]
+    with pytest.raises(InputError, match="codec 'nonsense' is unknown"):
+        msgspec.structs.replace(
+            made, costs=tuple(msgspec.structs.replace(cost, codec="nonsense") for cost in made.costs)
+        )
+
+
+def test_a_plan_is_of_one_model_and_one_binding() -> None:
+    made = plan_of(office())
+    made.check_model(made.model, made.binding)
+    for model, binding in (("sha256:11", made.binding), (made.model, "other")):
+        with pytest.raises(InputError, match="make the plan anew"):
+            made.check_model(model, binding)

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from tests.graph.support import canonical
 from tests.models import chain_model, diamond_model, light_model, multi_io_model
-from tests.planning.graphs import branching, chain_of, every_cut, small_models, uneven_costs, whole_costs
+from tests.planning.graphs import branching, chain_of, every_cut, model_of, small_models, uneven_costs, whole_costs
 from tests.planning.strategies import conditions_inside
 
 from partway.errors import InputError
@@ -293,3 +293,16 @@ def test_restrictions_that_contradict_each_other_are_refused() -> None:
     both = Restrictions(on_device=frozenset({1}), on_server=frozenset({0}))
     with pytest.raises(InputError):
         propose_cuts(model, uneven_costs(model, 0), restrictions=both)
+
+
+def test_a_head_whose_name_moves_outputs_to_the_server_is_not_called_proven() -> None:
+    # "big" is made from what crosses anyway, cheap here and dear to bring back: the best head keeps it.
+    model = model_of(
+        [(("x",), ("mid",)), (("mid",), ("big",)), (("mid",), ("y",))],
+        {"x": 1000, "mid": 10, "big": 100_000, "y": 1},
+        ("big", "y"),
+    )
+    nodes = NodeCosts(device_s=np.array([0.01, 0.001, 10.0]), server_s=np.array([0.01, 0.001, 0.01]))
+    proposal = propose_cuts(model, nodes)
+    assert not proposal.record.certified
+    assert propose_cuts(chain_of([8, 4, 2]), uneven_costs(chain_of([8, 4, 2]), 0)).record.certified

@@ -1,3 +1,4 @@
+import math
 from collections.abc import Callable, Iterator, Mapping
 from itertools import count
 from pathlib import Path
@@ -204,3 +205,11 @@ def test_a_lossless_codec_that_loses_is_broken() -> None:
         crossing=("x",), codec="zstd", lossless=True, error=0.0, bit_equal=False, deterministic=True, same_top=True
     )
     assert check.broken
+
+
+def test_an_answer_without_a_number_proves_nothing_of_a_lossy_codec(tmp_path: Path) -> None:
+    store, feeds = opened(chain_model(tmp_path))
+    broken = {name: np.full_like(array, np.nan) for name, array in feeds.items()}
+    cuts = candidate_cuts(store.model)
+    for check in check_codecs(store, cuts, ("zstd", "float16"), (feeds, broken)):
+        assert check.error == (0.0 if check.lossless else math.inf)

@@ -25,14 +25,12 @@ from partway.cli.bench_contest import (
 )
 from partway.cli.bench_report import Emulation, contest_document, describe_cuts, print_contest
 from partway.cli.bench_server import serve_locally
-from partway.cli.opening import Subject, open_graph, open_subject
+from partway.cli.opening import Subject, open_graph, open_subject, read_plan
 from partway.cli.options import add_json, add_model, as_argument, count, factor
 from partway.client import InferenceSession
-from partway.documents import read_document
 from partway.engine import OrtRuntime
 from partway.errors import InputError, ServerUnavailable
 from partway.link import Link, LinkTrace, parse_link, run_emulator
-from partway.planning import PlanDocument
 from partway.reporting import follow, print_json, print_lines, waiting
 from partway.units import parse_duration
 
@@ -165,7 +163,12 @@ def _arena(arguments: argparse.Namespace, link: Link | LinkTrace | None) -> Iter
 
 @contextlib.contextmanager
 def _contest(arguments: argparse.Namespace, subject: Subject, feeds: Feeds, arena: _Arena) -> Iterator[Contest]:
-    plan = None if arguments.plan is None else read_document(arguments.plan, PlanDocument)
+    plan = read_plan(arguments.plan, subject)
+    if plan is not None and plan.constraints.keep_on_device and arguments.server is not None:
+        raise InputError(
+            f"the plan keeps {', '.join(plan.constraints.keep_on_device)} on the device, and server-only would send it "
+            "to that server; leave --server out, so that one on this machine is measured"
+        )
     model = open_graph(subject, OrtRuntime(threads=arguments.threads), quiet=arguments.json)
 
     def session(server: str | None) -> InferenceSession:

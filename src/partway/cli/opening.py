@@ -13,9 +13,11 @@ from pathlib import Path
 import numpy as np
 
 from partway.cli.options import only_once
+from partway.documents import read_document
 from partway.engine import OrtRuntime, random_feeds
 from partway.errors import InputError
 from partway.graph import Binding, Model, Source, TensorInfo, canonicalise
+from partway.planning import PlanDocument
 from partway.reporting import waiting
 
 
@@ -89,6 +91,20 @@ def open_graph(subject: Subject, runtime: OrtRuntime, *, quiet: bool) -> Model:
     """
     with waiting(f"simplifying {subject.source.path}", quiet=quiet):
         return canonicalise(subject.source, subject.binding, runtime)
+
+
+def read_plan(path: Path | None, subject: Subject) -> PlanDocument | None:
+    """The plan that the user named, if it is of this subject; None for none.
+
+    Raises:
+        DocumentError: it cannot be read.
+        InputError: it is of another model, or of inputs of other shapes.
+    """
+    if path is None:
+        return None
+    plan = read_document(path, PlanDocument)
+    plan.check_model(subject.source.digest, subject.binding.encode())
+    return plan
 
 
 def read_feeds(path: Path, known: tuple[TensorInfo, ...], needed: tuple[str, ...]) -> dict[str, np.ndarray]:

@@ -235,7 +235,7 @@ def _summary(report: PlanReport, written: Sequence[Path]) -> Iterator[tuple[str,
     yield "server", report.plan.server
     yield "costs", _provenance(report)
     if report.plan.search is not None:
-        yield "search", _searched(report.plan.search)
+        yield "search", _searched(report.plan, report.plan.search)
     for note in report.notes:
         yield "note", note
     for path in written:
@@ -269,13 +269,21 @@ def _compared(report: PlanReport, other: RankedCut) -> str:
     return f"{report.said(other.index)} {report.amount(other)}{missing}"
 
 
-def _searched(search: SearchRecord) -> str:
-    proven = f"within {search.tolerance:.1%} of the best of all" if search.certified else "not proven to hold the best"
-    gap = "" if search.gap is None else f"; here the best of all may be better by {search.gap:.1%} at most"
+def _searched(plan: PlanDocument, search: SearchRecord) -> str:
     return (
         f"all cuts of {search.nodes} nodes, {search.single_tensor_cuts} of them of one tensor: {search.proposed} "
-        f"proposed, {proven} by nodes' seconds{gap}; {search.searches} searches in {format_duration(search.seconds)}"
+        f"proposed, {_proven(plan, search)}; {search.searches} searches in {format_duration(search.seconds)}"
     )
+
+
+def _proven(plan: PlanDocument, search: SearchRecord) -> str:
+    # What is known of the best of all cuts, by nodes' seconds that add up.
+    limits = plan.constraints
+    if search.gap is not None:
+        return f"and by nodes' seconds the best of all is here better by {search.gap:.1%} at most"
+    if plan.goal.linear and limits.device_memory_bytes is None and limits.max_up_bytes is None and search.certified:
+        return f"within {search.tolerance:.1%} of the best of all by nodes' seconds"
+    return "and nothing bounds by how much the best of all may be better"
 
 
 def _provenance(report: PlanReport) -> str:

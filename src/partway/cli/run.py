@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from partway.cli.opening import open_subject
+from partway.cli.opening import open_subject, read_plan
 from partway.cli.options import add_json, add_model, as_argument, count, factor
 from partway.cli.writing import require_writable
 from partway.client import InferenceSession, Result
@@ -89,6 +89,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise InputError("--wait waits for the server's costs; give --server too, or leave --wait out")
     subject = open_subject(arguments)
     feeds = subject.feeds(arguments.seed)
+    plan = read_plan(arguments.plan, subject)
     with InferenceSession(
         arguments.model,
         server=arguments.server,
@@ -98,7 +99,7 @@ def run(arguments: argparse.Namespace) -> int:
         timeout_s=arguments.timeout,
         device_slowdown=arguments.device_slowdown,
         profile=arguments.profile,
-        plan=arguments.plan,
+        plan=plan,
     ) as session:
         ready = True
         if arguments.wait:

@@ -26,20 +26,24 @@ def require_replaceable(folder: Path, source: Path) -> None:
     Raises:
         InputError: see above.
     """
+    if not folder.name:
+        raise InputError(f"{str(folder)!r} names no folder of its own to write; give one, for instance split")
     if folder.exists() and not folder.is_dir():
         raise InputError(f"cannot write to {folder}: it is a file; name a folder")
     if not folder.parent.is_dir():
         raise InputError(f"cannot make {folder}: there is no folder {folder.parent}; make it first")
     if not os.access(folder.parent, os.W_OK):
         raise InputError(f"cannot make {folder}: the folder around it is not ours to write; choose another")
-    found = _files(folder)
-    if not found:
-        return
+    try:
+        if not folder.is_dir() or next(folder.iterdir(), None) is None:
+            return
+    except OSError as error:
+        raise InputError(f"cannot look into {folder}: {error.strerror or error}; name another folder") from error
     try:
         manifest = read_document(folder / MANIFEST_FILE, SplitManifest)
     except DocumentError as error:
         raise InputError(f"{folder} is not empty and holds no earlier split ({error}); name another folder") from error
-    if others := sorted(found - {MANIFEST_FILE, *(file.name for file in manifest.files)}):
+    if others := sorted(_files(folder) - {MANIFEST_FILE, *(file.name for file in manifest.files)}):
         raise InputError(f"{folder} holds {others[0]!r} beside an earlier split; move it, or name another folder")
     if source.resolve().is_relative_to(folder):
         raise InputError(f"{source} lies in {folder}, which the split would replace; name another folder")

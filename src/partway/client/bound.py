@@ -103,6 +103,11 @@ class BoundModel:
         return choices, decision
 
     @property
+    def max_up_bytes(self) -> int | None:
+        """Most bytes that a request may send; None for any."""
+        return self._guide.max_up_bytes
+
+    @property
     def choices(self) -> Choices:
         """The cuts whose costs are known on both sides."""
         return self._choices

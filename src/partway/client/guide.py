@@ -7,6 +7,7 @@ Input: a model's cost table as it is known, and conditions. Output: the cuts to 
 the session and its background work; safe to call from several threads.
 """
 
+import dataclasses
 import logging
 import math
 import threading
@@ -20,7 +21,7 @@ import msgspec
 from partway.client.packing import lossless_codecs
 from partway.documents import read_document
 from partway.engine import Clock
-from partway.errors import CutError, InputError
+from partway.errors import CutError, InputError, NothingFits
 from partway.graph import Cut, Model, candidate_cuts, cut_at
 from partway.planning import (
     Charge,
@@ -30,9 +31,11 @@ from partway.planning import (
     Decision,
     Goal,
     PlanDocument,
+    allows,
     decide,
     read_charge,
 )
+from partway.planning.objective import require_joules
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +44,13 @@ _CHARGE_LASTS_S = 10.0
 
 
 class Guide(Protocol):
-    """Says which cuts and codecs a session may use, and which is the best now."""
+    """Says which cuts and codecs a session may use, and which is the best now.
+
+    Attributes:
+        max_up_bytes: most bytes that a request may send; None for any.
+    """
+
+    max_up_bytes: int | None
 
     def cuts(self, model: Model) -> tuple[Cut, ...]:
         """The cuts to choose from, device-only last.
@@ -73,6 +82,8 @@ class Unplanned:
         codecs: that any cut may use; lossless ones.
     """
 
+    max_up_bytes: int | None = None
+
     def __init__(self, codecs: tuple[str, ...]) -> None:
         self._codecs = codecs
 
@@ -97,7 +108,8 @@ class Planned:
     """A plan's objective, over the cuts and codecs that it kept.
 
     Where no cut keeps to its deadline or its budget of joules for the moment, the fastest of those that keep to the
-    rest is taken: an answer that is late is better than none. A charge that cannot be read counts as full.
+    rest is taken, and the decision says so: an answer that is late is better than none. A charge that cannot be read
+    counts as full.
 
     Args:
         plan: made for this model and these shapes, lossy codecs checked for them.
@@ -105,7 +117,8 @@ class Planned:
         clock: seconds, monotonic.
 
     Raises:
-        InputError: the plan does not let the device finish alone, which a session must be able to.
+        InputError: the plan does not let the device finish alone, which a session must be able to; or its objective
+            counts joules and it has none.
     """
 
     def __init__(self, plan: PlanDocument, *, charge: Charge = read_charge, clock: Clock = time.monotonic) -> None:
@@ -115,6 +128,8 @@ class Planned:
                 "the plan rules the device alone out, and a session finishes there when the server is silent; make the "
                 "plan without --on-server and --device-memory, or write the pieces with `partway split`"
             )
+        require_joules(plan.goal, CostTable.of(chosen), knows_draw=plan.draw is not None)
+        self.max_up_bytes = plan.constraints.max_up_bytes
         self._plan = plan
         self._goal = plan.goal
         self._relaxed = Goal(
@@ -134,16 +149,16 @@ class Planned:
 
     def cuts(self, model: Model) -> tuple[Cut, ...]:
         """The plan's cuts, from the shallowest on."""
-        binding = model.binding.encode()
-        if (self._plan.model, self._plan.binding) != (model.source_digest, binding):
-            raise InputError(
-                f"the plan is of the model {self._plan.model} bound to {self._plan.binding}; this one is "
-                f"{model.source_digest} bound to {binding}: make the plan anew"
-            )
+        self._plan.check_model(model.source_digest, model.binding.encode())
         try:
             cuts = [cut_at(model, crossing) for crossing in (*self._codecs, ())]
         except CutError as error:
             raise InputError(f"the plan does not fit this runtime's graph: {error}; make the plan anew here") from error
+        restrictions = self._plan.constraints.restrict(model)
+        for cut in cuts:
+            if not allows(cut, restrictions):
+                sent = f"the cut at {', '.join(cut.crossing)}" if cut.offloaded else "the device alone"
+                raise InputError(f"the plan keeps {sent}, which its own constraints rule out; make the plan anew")
         return tuple(sorted(cuts, key=lambda cut: (not cut.offloaded, cut.depth)))
 
     def allowed(self, cut: Cut) -> tuple[str, ...]:
@@ -179,9 +194,10 @@ class Planned:
                 current=current,
                 switch_gain=_SWITCH_GAIN,
             )
-        except InputError as error:
+        except NothingFits as error:
             logger.info("constraints_relaxed reason=%s", error)
-            return decide(table, conditions, goal=self._relaxed, current=current, switch_gain=_SWITCH_GAIN)
+            decision = decide(table, conditions, goal=self._relaxed, current=current, switch_gain=_SWITCH_GAIN)
+            return dataclasses.replace(decision, relaxed=str(error))
 
     def _charge_now(self) -> float:
         with self._lock:

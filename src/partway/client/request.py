@@ -4,7 +4,7 @@ Made by the session for each call of `run`; it runs the device's part and draws 
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -18,6 +18,7 @@ from partway.client.traffic import Traffic
 from partway.engine import Session
 from partway.graph import Cut
 from partway.planning import Conditions, CutCost, Decision
+from partway.units import format_size
 from partway.wire import RAW, Tensor
 
 
@@ -153,3 +154,18 @@ class Request:
             codec=self.codec,
             emulated_slowdown=self.slowdown,
         )
+
+
+def over_limit(tensors: Sequence[Tensor], most_bytes: int | None) -> str | None:
+    """By how much what is about to travel is over a limit, in words; None where it is not.
+
+    Sizes of packed tensors are expectations until they are packed.
+
+    Args:
+        tensors: as they travel.
+        most_bytes: the limit; None for none.
+    """
+    up_bytes = sum(tensor.array.nbytes for tensor in tensors)
+    if most_bytes is None or up_bytes <= most_bytes:
+        return None
+    return f"what would have been sent came to {format_size(up_bytes)}, and the plan allows {format_size(most_bytes)}"

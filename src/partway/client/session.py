@@ -25,7 +25,7 @@ from partway.client.observer import Observer
 from partway.client.packing import Packer
 from partway.client.predicted import HeadForecast
 from partway.client.remote import Remote, refused_codec
-from partway.client.request import Request
+from partway.client.request import Request, over_limit
 from partway.client.result import Result
 from partway.client.traffic import Traffic
 from partway.client.transport import Transport, connect
@@ -255,6 +255,10 @@ class InferenceSession:
         if cut.tail is None or not wanted or not remote.usable:
             return request.run_alone(bound, choices.table.costs[-1])
         tensors = request.run_head(bound, cut, cost, self._packer)
+        if (over := over_limit(tensors, bound.max_up_bytes)) is not None:
+            request.reason = f"finished alone: {over}"
+            request.known |= bound.run(cut.tail, request.known, wanted)
+            return request.result(None)
         remaining_s = max(0.0, decision.latency_s - request.elapsed_s())
         try:
             exchange = remote.infer(

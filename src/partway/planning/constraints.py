@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from partway.errors import InputError
+from partway.errors import InputError, NothingFits
 from partway.graph import Model
 from partway.planning.costs import CostTable, FloatArray, describe_cut
 from partway.planning.placement import restrictions_of
@@ -184,7 +184,7 @@ def misses(found: Sequence[Limit], row: int) -> tuple[str, ...]:
     return tuple(miss for limit in found if (miss := limit.miss(row)) is not None)
 
 
-def nothing_fits(table: CostTable, found: Sequence[Limit], eligible: BoolArray | None = None) -> InputError:
+def nothing_fits(table: CostTable, found: Sequence[Limit], eligible: BoolArray | None = None) -> NothingFits:
     """The error that says that no cut keeps to the limits, and which comes nearest.
 
     Args:
@@ -197,7 +197,7 @@ def nothing_fits(table: CostTable, found: Sequence[Limit], eligible: BoolArray |
         excess = np.where(eligible, excess, math.inf)
     row = int(excess.argmin())
     missed = [limit for limit in found if limit.miss(row) is not None]
-    return InputError(
+    return NothingFits(
         f"no cut keeps to the constraints; the nearest, {describe_cut(table.costs[row])}, "
         f"{' and '.join(misses(missed, row))}: {' and '.join(limit.remedy(row) for limit in missed)}"
     )

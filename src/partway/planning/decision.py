@@ -35,6 +35,7 @@ class Decision:
         switch_gain: the share of the objective's value that a switch had to save.
         charge: how full the battery was said to be, or None.
         fastest: for throughput, row of the cut with the least latency; None otherwise.
+        relaxed: why what was asked could not be kept to and less was asked; None where it was.
     """
 
     index: int
@@ -52,6 +53,7 @@ class Decision:
     charge: float | None
     fastest: int | None
     _weighed: Weighed = field(repr=False, compare=False)
+    relaxed: str | None = None
 
     @property
     def inputs_per_s(self) -> float | None:
@@ -69,6 +71,8 @@ class Decision:
     def reason(self) -> str:
         """One plain sentence that says why; made only when asked for."""
         chosen = f"{self._name(self.index)} {_SAYS[self.objective]} {self._amount(self.index, self.value)}"
+        if self.relaxed is not None:
+            chosen = f"{self.relaxed}; meanwhile {chosen}"
         if self.objective == "balanced" and self.charge is not None:
             chosen += f", weighed at {self.charge:.0%} of the battery"
         chosen += self._price_in_latency()

@@ -106,7 +106,7 @@ class Weighed:
         """Refuse to go on where no cut may be chosen.
 
         Raises:
-            InputError: it names the cut that comes nearest, and what to loosen.
+            NothingFits: it names the cut that comes nearest, and what to loosen.
         """
         if self.feasible is not None and not self.feasible.any():
             raise nothing_fits(self.table, self.limits, np.isfinite(self.values))

@@ -1,7 +1,7 @@
 """From the names that a user keeps on the device, or puts on the server, to nodes and tensors.
 
-    keep_on_device   an input       it may not cross
-                     inputs         none of the inputs may cross
+    keep_on_device   an input       it may not cross, nor may its elements as they are, moved or cast
+                     inputs         the same for all inputs
                      a layer        it runs on the device, and neither what it reads nor anything before it may cross;
                                     what it makes may
                      a tensor       the same for the layer that makes it
@@ -20,6 +20,14 @@ from partway.graph import Cut, Model
 from partway.planning.search import Restrictions
 
 _ALL_INPUTS = "inputs"
+# Operators that make nothing but elements of what they read: whoever has their output has that part of the input.
+_MOVERS = frozenset(
+    {
+        "Cast", "CastLike", "Concat", "DepthToSpace", "Dropout", "Expand", "Flatten", "Gather", "GatherElements",
+        "GatherND", "Identity", "Pad", "Reshape", "ReverseSequence", "Slice", "SpaceToDepth", "Split", "Squeeze",
+        "Tile", "Transpose", "Unsqueeze",
+    }
+)  # fmt: skip
 
 
 def restrictions_of(model: Model, *, keep_on_device: Sequence[str], on_server: Sequence[str]) -> Restrictions:
@@ -59,10 +67,15 @@ def allows(cut: Cut, restrictions: Restrictions) -> bool:
 def _kept(model: Model, name: str) -> tuple[set[str], set[int]]:
     # The tensors that may not cross because of a name, and the nodes that the device therefore runs.
     inputs = {tensor.name for tensor in model.inputs}
+    if name in {value.name for value in model.binding.values}:
+        raise InputError(
+            f"{name!r} is held by --bind, and what is held is part of the binding, which the server is told; feed it "
+            "instead"
+        )
     if name in inputs:
-        stays = {name}
+        stays = _moved(model, {name})
     elif name == _ALL_INPUTS and not _is_known(model, name):
-        stays = inputs
+        stays = _moved(model, inputs)
     else:
         layer = _layer(model, name, "keep on the device")
         before = _with_ancestors(model, (layer,)) - {layer}
@@ -70,6 +83,14 @@ def _kept(model: Model, name: str) -> tuple[set[str], set[int]]:
         stays |= {made for index in before for made in model.nodes[index].outputs}
         return stays, _with_ancestors(model, (layer, *_readers(model, stays)))
     return stays, _with_ancestors(model, _readers(model, stays))
+
+
+def _moved(model: Model, tensors: set[str]) -> set[str]:
+    found = set(tensors)
+    for node in model.nodes:
+        if node.op_type in _MOVERS and not node.domain and not found.isdisjoint(node.inputs):
+            found.update(node.outputs)
+    return found
 
 
 def _readers(model: Model, tensors: Iterable[str]) -> set[int]:

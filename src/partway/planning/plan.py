@@ -11,10 +11,11 @@ from typing import ClassVar
 import msgspec
 import numpy as np
 
+from partway.codecs import is_lossless
 from partway.documents import Document
 from partway.errors import InputError
 from partway.planning.constraints import Constraints, keep_to, largest_excess, limits, misses, nothing_fits
-from partway.planning.costs import Conditions, CostTable, CutCost, Parts, parts, spread_s
+from partway.planning.costs import Conditions, CostTable, CutCost, Parts, describe_cut, parts, spread_s
 from partway.planning.energy import DeviceDraw, EnergyParts, PowerDraw, energy_parts
 from partway.planning.frontier import Region, frontier
 from partway.planning.objective import (
@@ -29,6 +30,8 @@ from partway.planning.objective import (
     weigh,
 )
 from partway.planning.pareto import pareto
+
+_ROUNDING = 1e-9
 
 
 class SearchRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -108,6 +111,36 @@ class PlanDocument(Document, frozen=True, kw_only=True):
                     "at least one: make the plan anew"
                 )
         _ = self.goal
+        for cost in (self.costs[row] for row in {*self.frontier, *self.pareto}):
+            self._check_codec(cost)
+
+    def check_model(self, model: str, binding: str) -> None:
+        """Refuse to be followed for another model, or for inputs of other shapes.
+
+        Args:
+            model: digest of the source model at hand.
+            binding: of its inputs, encoded.
+
+        Raises:
+            InputError: the plan was made for another.
+        """
+        if (self.model, self.binding) != (model, binding):
+            raise InputError(
+                f"the plan is of the model {self.model} bound to {self.binding}; this one is {model} bound to "
+                f"{binding}: make the plan anew"
+            )
+
+    def _check_codec(self, cost: CutCost) -> None:
+        # What a session may choose has to be lossless, or within an error that somebody measured and accepted.
+        if is_lossless((cost.codec,)) and not cost.error:
+            return
+        most = self.constraints.max_error
+        if most is None or cost.error > most * (1.0 + _ROUNDING):
+            accepted = "none is accepted" if most is None else f"{most:.3g} is accepted"
+            raise InputError(
+                f"{describe_cut(cost)} may change answers by {cost.error:.3g} of their scale, and {accepted}: make the "
+                "plan anew with --max-error"
+            )
 
     @property
     def goal(self) -> Goal:

@@ -60,7 +60,7 @@ def propose_cuts(
     """The cuts of a model that can be best anywhere in a region of conditions, by additive costs.
 
     A cut is named by what it sends. Where a head also makes outputs from nothing but crossing tensors, the cut of that
-    name leaves those to the server.
+    name leaves those to the server, and the record does not call the proposal certified.
 
     Args:
         model: the canonical graph.
@@ -82,7 +82,8 @@ def propose_cuts(
     single = single_tensor_cuts(model)
     box = PriceBox.of(region or Region(), draw, active_w)
     found = explore(search, box, tolerance=tolerance, seeds=(cut.nodes for cut in single))
-    cuts = {cut.crossing: cut for cut in (cut_of(model, head) for head in found.heads)}
+    named = [cut_of(model, head) for head in found.heads]
+    cuts = {cut.crossing: cut for cut in named}
     limits = goal.constraints
     if not goal.linear or limits.device_memory_bytes is not None or limits.max_up_bytes is not None:
         cuts |= {cut.crossing: cut for cut in _undominated(search, (*cuts.values(), *single, *prefix_cuts(model)))}
@@ -92,7 +93,8 @@ def propose_cuts(
         proposed=len(cuts),
         searches=found.searches,
         seconds=clock() - start_s,
-        certified=found.certified,
+        # What was proved holds for heads; a name that moves outputs to the server may be of a dearer cut.
+        certified=found.certified and all(cut.nodes == head for cut, head in zip(named, found.heads, strict=True)),
         tolerance=tolerance,
     )
     return Proposal(
