@@ -15,7 +15,8 @@ from partway.planning.decision import decide
 from partway.planning.energy import DeviceDraw, PowerDraw
 from partway.planning.objective import LATENCY, OBJECTIVES, Goal, ObjectiveName
 from partway.planning.pareto import pareto
-from partway.planning.plan import PlanDocument, SearchRecord, make_plan, rank
+from partway.planning.plan import PlanDocument, SearchRecord, make_plan
+from partway.planning.ranking import rank
 
 LINK = Conditions(uplink_bytes_per_s=1e6, downlink_bytes_per_s=1e6, rtt_s=0.01)
 DRAW = PowerDraw(tx_w=3.0, rx_w=2.0, idle_w=1.0)

@@ -9,7 +9,7 @@ import argparse
 import itertools
 from pathlib import Path
 
-from partway.cli import measurement_report, plan_matrix, plan_report
+from partway.cli import measurement_report, plan_matrix, plan_report, plan_text
 from partway.cli.conditions import Situation
 from partway.cli.inspect import known_cuts
 from partway.cli.measuring import take_measurement
@@ -214,7 +214,7 @@ def _show(arguments: argparse.Namespace, report: plan_report.PlanReport, planned
     if arguments.json:
         plan_report.print_plan_json(report)
     else:
-        plan_report.print_plan(report, top=arguments.top, written=written)
+        plan_text.print_plan(report, top=arguments.top, written=written)
 
 
 def _check_outputs(arguments: argparse.Namespace) -> None:

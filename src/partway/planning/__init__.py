@@ -19,9 +19,10 @@ from partway.planning.interpolation import PieceTimes, interpolate_costs
 from partway.planning.objective import OBJECTIVES, Goal, ObjectiveName
 from partway.planning.pareto import pareto
 from partway.planning.placement import allows
-from partway.planning.plan import PlanDocument, RankedCut, SearchRecord, make_plan, rank
+from partway.planning.plan import PlanDocument, SearchRecord, make_plan
 from partway.planning.predicted import PredictedSide, predicted_costs, predicted_side
 from partway.planning.proposing import Proposal, additive_gap, propose_cuts
+from partway.planning.ranking import RankedCut, rank
 from partway.planning.search import NodeCosts
 from partway.planning.sides import PieceCost, Side, costs_of_sides
 
