@@ -306,3 +306,19 @@ def test_a_head_whose_name_moves_outputs_to_the_server_is_not_called_proven() ->
     proposal = propose_cuts(model, nodes)
     assert not proposal.record.certified
     assert propose_cuts(chain_of([8, 4, 2]), uneven_costs(chain_of([8, 4, 2]), 0)).record.certified
+
+
+def test_a_cut_that_only_a_codec_makes_small_is_proposed_with_its_sizes() -> None:
+    # Two wide branches after a cheap layer; nothing single is small before the heavy end.
+    model = model_of(
+        [(("x",), ("a",)), (("x",), ("b",)), (("a", "b"), ("y",))],
+        {"x": 1000, "a": 900, "b": 900, "y": 1},
+        ("y",),
+    )
+    nodes = NodeCosts(device_s=np.array([1e-2, 1e-2, 10.0]), server_s=np.array([1e-5, 1e-5, 1e-3]))
+    raw = propose_cuts(model, nodes)
+    coded = propose_cuts(model, nodes, coded_bytes=[{"a": 9, "b": 9}])
+    assert ("a", "b") not in {cut.crossing for cut in raw.cuts}
+    assert ("a", "b") in {cut.crossing for cut in coded.cuts}
+    assert {cut.crossing for cut in raw.cuts} <= {cut.crossing for cut in coded.cuts}
+    assert coded.record.searches > raw.record.searches

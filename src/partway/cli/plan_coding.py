@@ -9,6 +9,7 @@ Input: costs with raw tensors, and sample inputs. Output: costs of cuts and code
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import ClassVar
 
@@ -26,7 +27,14 @@ from partway.planning.coded import coded_costs
 from partway.planning.constraints import keep_to, limits
 from partway.profiling import Effort, describe_machine, time_session
 from partway.reporting import follow, waiting
-from partway.verification import TensorTrial, check_codecs, crossing_arrays, cut_trials, measure_codecs
+from partway.verification import (
+    TensorTrial,
+    check_codecs,
+    coded_sizes,
+    crossing_arrays,
+    cut_trials,
+    measure_codecs,
+)
 
 Feeds = Mapping[str, np.ndarray]
 
@@ -40,13 +48,15 @@ class KeptTrials(Document, frozen=True, kw_only=True):
     Attributes:
         whole_s: seconds of the whole model beside which they were timed.
         tensors: every tensor under every codec that was tried.
+        sizes: bytes of every tensor that may cross, by codec and name.
     """
 
     kind: ClassVar[str] = "partway.codec_trials"
     version: ClassVar[int] = 1
 
     whole_s: float
-    tensors: tuple[TensorTrial, ...]
+    tensors: tuple[TensorTrial, ...] = ()
+    sizes: dict[str, dict[str, int]] = msgspec.field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +109,21 @@ class Coding:
         self._kept: KeptTrials | None = None
         self._errors: dict[tuple[tuple[str, ...], str], float] = {}
 
+    def sizes(self) -> tuple[Mapping[str, int], ...]:
+        """What each codec makes of every tensor that may cross, by name.
+
+        Raises:
+            EngineError: the runtime fails on the model.
+        """
+        if not self._codecs:
+            return ()
+        tried = self._tried()
+        if new := [codec for codec in self._codecs if codec not in tried.sizes]:
+            with waiting("trying codecs on all tensors", quiet=self._quiet):
+                found = coded_sizes(PieceStore(self._store.model, self._runtime, capacity=1), new, self._samples()[0])
+            tried = self._keep(msgspec.structs.replace(tried, sizes={**tried.sizes, **found}))
+        return tuple(tried.sizes[codec] for codec in self._codecs)
+
     def rows(
         self, cuts: Sequence[Cut], costs: Sequence[CutCost], *, device: Side, server: Side, draw: DeviceDraw | None
     ) -> CodedRows:
@@ -127,28 +152,37 @@ class Coding:
         return CodedRows(costs=kept, notes=self._notes(kept, dropped))
 
     def _try(self, cuts: Sequence[Cut]) -> KeptTrials:
-        feeds = self._samples()[0]
-        environment = describe_machine(self._runtime.version, self._runtime.threads)
-        path = kept_file("codecs", self._store.model, environment, _digest(feeds))
-        if self._kept is None and not self._again:
-            self._kept = _read(path)
-        tried = self._kept
-        known = set() if tried is None else {(trial.name, trial.codec) for trial in tried.tensors}
+        tried = self._tried()
+        known = {(trial.name, trial.codec) for trial in tried.tensors}
         wanted = {name for cut in cuts for name in cut.crossing}
         new = {name for name in wanted if any((name, codec) not in known for codec in self._codecs)}
-        if tried is not None and not new:
+        if not new:
             return tried
         with waiting("trying codecs on what the cuts send", quiet=self._quiet):
-            arrays = crossing_arrays(self._store, cuts, feeds)
+            arrays = crossing_arrays(self._store, cuts, self._samples()[0])
             found = measure_codecs({name: arrays[name] for name in arrays if name in new}, self._codecs, rounds=_ROUNDS)
-            if tried is None:
-                session = self._store.session(whole(self._store.model))
-                tried = KeptTrials(whole_s=time_session(session, feeds, effort=_QUICK).median_s, tensors=())
         anew = {(trial.name, trial.codec) for trial in found}
         before = [trial for trial in tried.tensors if (trial.name, trial.codec) not in anew]
-        self._kept = msgspec.structs.replace(tried, tensors=(*before, *found))
-        write_document(path, self._kept)
+        return self._keep(msgspec.structs.replace(tried, tensors=(*before, *found)))
+
+    def _tried(self) -> KeptTrials:
+        # Of this run or an earlier one; else begun now.
+        if self._kept is None and not self._again:
+            self._kept = _read(self._path)
+        if self._kept is None:
+            session = self._store.session(whole(self._store.model))
+            self._kept = KeptTrials(whole_s=time_session(session, self._samples()[0], effort=_QUICK).median_s)
         return self._kept
+
+    def _keep(self, tried: KeptTrials) -> KeptTrials:
+        self._kept = tried
+        write_document(self._path, tried)
+        return tried
+
+    @cached_property
+    def _path(self) -> Path:
+        environment = describe_machine(self._runtime.version, self._runtime.threads)
+        return kept_file("codecs", self._store.model, environment, _digest(self._samples()[0]))
 
     def _within_budget(
         self, cuts: Mapping[tuple[str, ...], Cut], rows: tuple[CutCost, ...], draw: DeviceDraw | None

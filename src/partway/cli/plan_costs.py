@@ -223,6 +223,7 @@ class Costing:
     def _propose(self, nodes: NodeCosts, energy: EnergyAccount) -> Proposal | None:
         if find_spec("scipy") is None:
             return None
+        coded_bytes = self._coding.sizes()
         with waiting("searching all cuts", quiet=self._arguments.json):
             return propose_cuts(
                 self._model,
@@ -231,6 +232,7 @@ class Costing:
                 restrictions=self._restrictions,
                 draw=energy.device_draw,
                 active_w=energy.active_w or None,
+                coded_bytes=coded_bytes,
             )
 
     def _record(self, proposal: Proposal, energy: EnergyAccount, conditions: Conditions) -> SearchRecord:

@@ -35,17 +35,26 @@ class ReadTensors:
     starts: IntArray
 
     @classmethod
-    def of(cls, model: Model) -> "ReadTensors":
-        """Those of a model."""
+    def of(cls, model: Model, sizes: Mapping[str, int]) -> "ReadTensors":
+        """Those of a model.
+
+        Args:
+            model: the canonical graph.
+            sizes: bytes of those that are not as large as they are raw.
+        """
         rows = []
         readers: list[int] = []
         for name, indices in model.consumers.items():
             rows.append(
-                (model.producers.get(name, len(model.nodes)), model.tensors[name].size_bytes or 0, len(readers))
+                (
+                    model.producers.get(name, len(model.nodes)),
+                    sizes.get(name, model.tensors[name].size_bytes or 0),
+                    len(readers),
+                )
             )
             readers.extend(indices)
-        makers, sizes, starts = np.array(rows, dtype=np.int64).reshape(-1, 3).T
-        return cls(makers=makers, sizes=sizes, readers=np.array(readers, dtype=np.int64), starts=starts)
+        makers, bytes_each, starts = np.array(rows, dtype=np.int64).reshape(-1, 3).T
+        return cls(makers=makers, sizes=bytes_each, readers=np.array(readers, dtype=np.int64), starts=starts)
 
     def crossing(self, head: BoolArray) -> BoolArray:
         """Which of them the cut after a head sends, bool (tensors,)."""

@@ -9,7 +9,7 @@ was found, and where an objective is not linear how far from the best of all it 
 """
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,6 +54,7 @@ def propose_cuts(
     region: Region | None = None,
     draw: DeviceDraw | None = None,
     active_w: float | None = None,
+    coded_bytes: Iterable[Mapping[str, int]] = (),
     tolerance: float = 0.001,
     clock: Clock = time.perf_counter,
 ) -> Proposal:
@@ -71,6 +72,8 @@ def propose_cuts(
         draw: what the device draws while it does not compute; with it and `active_w` the cuts hold for energy and any
             balance with latency as well.
         active_w: what it draws while it computes, > 0.
+        coded_bytes: for each codec that cuts could use, what it makes of tensors, by name; the cuts that could be best
+            with it, if it took no time, are proposed, too.
         tolerance: by how much the best of them may be worse than the best of all, as a share, >= 0.
         clock: seconds, monotonic.
 
@@ -81,9 +84,10 @@ def propose_cuts(
     search = Search.of(model, nodes, restrictions)
     single = single_tensor_cuts(model)
     box = PriceBox.of(region or Region(), draw, active_w)
-    found = explore(search, box, tolerance=tolerance, seeds=(cut.nodes for cut in single))
-    named = [cut_of(model, head) for head in found.heads]
-    cuts = {cut.crossing: cut for cut in named}
+    searches = [search, *(Search.of(model, nodes, restrictions, sizes) for sizes in coded_bytes)]
+    found = [explore(each, box, tolerance=tolerance, seeds=(cut.nodes for cut in single)) for each in searches]
+    named = {head: cut_of(model, head) for one in found for head in one.heads}
+    cuts = {cut.crossing: cut for cut in named.values()}
     limits = goal.constraints
     if not goal.linear or limits.device_memory_bytes is not None or limits.max_up_bytes is not None:
         cuts |= {cut.crossing: cut for cut in _undominated(search, (*cuts.values(), *single, *prefix_cuts(model)))}
@@ -91,10 +95,10 @@ def propose_cuts(
         nodes=len(model.nodes),
         single_tensor_cuts=len(single),
         proposed=len(cuts),
-        searches=found.searches,
+        searches=sum(one.searches for one in found),
         seconds=clock() - start_s,
         # What was proved holds for heads; a name that moves outputs to the server may be of a dearer cut.
-        certified=found.certified and all(cut.nodes == head for cut, head in zip(named, found.heads, strict=True)),
+        certified=all(one.certified for one in found) and all(cut.nodes == head for head, cut in named.items()),
         tolerance=tolerance,
     )
     return Proposal(

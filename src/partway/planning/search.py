@@ -21,6 +21,7 @@ Source: Hu et al., DADS, INFOCOM 2019, for a vertex per tensor with several read
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -112,7 +113,7 @@ class Found:
         head: its nodes, as a bit set over node indices.
         value: the sum of the terms at the prices asked for; without round trip and queue.
         device_s: seconds of the head on the device.
-        up_bytes: raw bytes of the crossing tensors; those of unknown size count 0.
+        up_bytes: of the crossing tensors, raw unless the search was told otherwise; those of unknown size count 0.
         server_s: seconds of the tail on the server.
         down_bytes: raw bytes of the outputs that the tail makes.
     """
@@ -150,13 +151,20 @@ class Search:
     _layout: Layout = field(repr=False)
 
     @classmethod
-    def of(cls, model: Model, costs: NodeCosts, restrictions: Restrictions | None = None) -> "Search":
+    def of(
+        cls,
+        model: Model,
+        costs: NodeCosts,
+        restrictions: Restrictions | None = None,
+        sizes: Mapping[str, int] | None = None,
+    ) -> "Search":
         """Prepare the search; takes some milliseconds per hundred nodes.
 
         Args:
             model: the canonical graph.
             costs: of its nodes, in their order.
             restrictions: none if None.
+            sizes: bytes of tensors that do not cross raw, by name, >= 0.
 
         Raises:
             InputError: the costs are of another graph, the restrictions contradict each other or name what is not
@@ -166,7 +174,7 @@ class Search:
             raise InputError(f"costs of {len(costs.device_s)} nodes were given for a graph of {len(model.nodes)}")
         given = restrictions or Restrictions()
         sides = settle_sides(model, on_device=given.on_device, on_server=given.on_server, stays=given.stays)
-        tensors = ReadTensors.of(model)
+        tensors = ReadTensors.of(model, sizes or {})
         output_bytes = _output_bytes(model)
         return cls(
             least=_bits(sides.device),
