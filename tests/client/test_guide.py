@@ -214,7 +214,7 @@ def test_what_packs_worse_than_expected_is_not_sent_beyond_the_plans_limit(tmp_p
         assert session.run_detailed(None, feeds).codec == "zstd"
         dense = {name: array * np.float32(100.0) for name, array in feeds.items()}
         result = session.run_detailed(None, dense)
-    assert not result.offloaded
+    assert (result.offloaded, result.codec, result.up_bytes) == (False, "raw", 0)
     assert "the plan allows 2 kB" in result.reason
     np.testing.assert_allclose(result.outputs[0], run_whole(path, dense)["scores"], rtol=1e-4, atol=1e-6)
     assert server.inferred

@@ -36,6 +36,7 @@ from partway.link import NAMED_LINKS, Link, LinkEstimate
 from partway.planning import CostTable, PlanDocument
 from partway.prediction.foresight import Foresight
 from partway.prediction.profile import Profile
+from partway.wire import RAW
 
 logger = logging.getLogger(__name__)
 
@@ -256,7 +257,7 @@ class InferenceSession:
             return request.run_alone(bound, choices.table.costs[-1])
         tensors = request.run_head(bound, cut, cost, self._packer)
         if (over := over_limit(tensors, bound.max_up_bytes)) is not None:
-            request.reason = f"finished alone: {over}"
+            request.reason, request.codec = f"finished alone: {over}", RAW
             request.known |= bound.run(cut.tail, request.known, wanted)
             return request.result(None)
         remaining_s = max(0.0, decision.latency_s - request.elapsed_s())
