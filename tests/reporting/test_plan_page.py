@@ -241,3 +241,18 @@ def test_a_tail_is_charged_as_planning_charges_it(open_page: Opener) -> None:
     shown = open_page(view)
     shown.locator("#objective").select_option("energy")
     assert chosen(shown) == planned(view, LTE, Goal(objective="energy")) == 8
+
+
+def test_it_says_what_must_hold_and_how_far_answers_are_off(open_page: Opener) -> None:
+    limits = Constraints(deadline_s=9.0, max_error=0.05, keep_on_device=("inputs",))
+    costs = [
+        msgspec.structs.replace(cost, codec="int8", error=0.0123) if cost.offloaded else cost for cost in chain_costs(6)
+    ]
+    shown = open_page(view_of(costs, goal=Goal(constraints=limits)))
+    told = shown.locator("#limits").inner_text()
+    assert "answered within 9 s" in told
+    assert "answers off by at most 5 % of their scale" in told
+    assert "inputs stays on the device" in told
+    slide(shown, "uplink_bytes_per_s", STEPS)
+    assert "answers off by up to 1.23\u00a0% of their scale" in shown.locator("#answer").inner_text()
+    assert not open_page(view_of(chain_costs(6))).locator("#limits").inner_text()

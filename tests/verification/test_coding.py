@@ -141,3 +141,11 @@ def test_an_answer_without_a_number_proves_nothing_of_a_lossy_codec(tmp_path: Pa
     cuts = candidate_cuts(store.model)
     for check in check_codecs(store, cuts, ("zstd", "float16"), (feeds, broken)):
         assert check.error == (0.0 if check.lossless else math.inf)
+
+
+def test_a_top_is_looked_for_along_the_last_axis_that_has_one(tmp_path: Path) -> None:
+    nodes = [helper.make_node("Relu", ["x"], ["a"]), helper.make_node("GlobalAveragePool", ["a"], ["y"])]
+    path = save(tmp_path / "scores.onnx", nodes, [value("x", 1, 8, 4, 4)], [value("y", 1, 8, 1, 1)])
+    store, feeds = opened(path)
+    (check,) = check_codecs(store, candidate_cuts(store.model)[:1], ("float16",), (feeds,))
+    assert check.same_top is True

@@ -15,7 +15,7 @@ import numpy as np
 from partway.documents import read_document, write_document
 from partway.engine import OrtRuntime, PieceStore
 from partway.errors import DocumentError, InputError
-from partway.graph import Cache, Cut, Model
+from partway.graph import Cache, Cut, Model, cut_at
 from partway.planning.measured import covers
 from partway.profiling import Environment, Measurement, describe_machine, measure_cuts
 from partway.reporting import follow, waiting
@@ -75,8 +75,9 @@ def take_measurement(
     with follow("measuring cuts", quiet=quiet) as progress:
         measurement = measure_cuts(store, missing, feeds, environment=environment, progress=progress)
     if kept is not None:
+        together = sorted((*kept.cuts, *measurement.cuts), key=lambda timing: _place(model, timing.crossing))
         measurement = msgspec.structs.replace(
-            measurement, cuts=(*kept.cuts, *measurement.cuts), busy_share=max(kept.busy_share, measurement.busy_share)
+            measurement, cuts=tuple(together), busy_share=max(kept.busy_share, measurement.busy_share)
         )
     write_document(path, measurement)
     return Taken(measurement=measurement, path=path, anew=True)
@@ -111,6 +112,11 @@ def kept_file(kind: str, model: Model, environment: Environment, *more: str) -> 
             f"the folder {folder} cannot be made ({error.strerror}); set PARTWAY_CACHE to another"
         ) from error
     return folder / f"{key}.json"
+
+
+def _place(model: Model, crossing: tuple[str, ...]) -> tuple[bool, int]:
+    # The shallowest first, the device alone last.
+    return not crossing, cut_at(model, crossing).depth
 
 
 def _kept(path: Path) -> Measurement | None:

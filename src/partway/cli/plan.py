@@ -35,7 +35,7 @@ _EXAMPLES = """examples:
   partway plan resnet50.onnx --link drive.csv --device-slowdown 8 -o plan.json
   partway plan resnet50.onnx --link lte --plot plan.png --html plan.html
 
-what it is to be:
+objectives and limits:
   partway plan resnet50.onnx --link lte --objective energy --deadline 200ms \\
           --device-power raspberry-pi-4
   partway plan resnet50.onnx --link wifi --keep-on-device inputs

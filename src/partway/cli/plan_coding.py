@@ -84,6 +84,9 @@ class Coding:
         given: whether these are the user's own.
         again: whether to try anew what was tried in an earlier run.
         quiet: whether to show no progress.
+
+    Attributes:
+        codecs: to try beside raw.
     """
 
     def __init__(
@@ -100,7 +103,7 @@ class Coding:
     ) -> None:
         self._runtime = runtime
         self._store = PieceStore(model, runtime)
-        self._codecs = codecs
+        self.codecs = codecs
         self._goal = goal
         self._samples = samples
         self._given = given
@@ -115,14 +118,14 @@ class Coding:
         Raises:
             EngineError: the runtime fails on the model.
         """
-        if not self._codecs:
+        if not self.codecs:
             return ()
         tried = self._tried()
-        if new := [codec for codec in self._codecs if codec not in tried.sizes]:
+        if new := [codec for codec in self.codecs if codec not in tried.sizes]:
             with waiting("trying codecs on all tensors", quiet=self._quiet):
                 found = coded_sizes(PieceStore(self._store.model, self._runtime, capacity=1), new, self._samples()[0])
             tried = self._keep(msgspec.structs.replace(tried, sizes={**tried.sizes, **found}))
-        return tuple(tried.sizes[codec] for codec in self._codecs)
+        return tuple(tried.sizes[codec] for codec in self.codecs)
 
     def rows(
         self, cuts: Sequence[Cut], costs: Sequence[CutCost], *, device: Side, server: Side, draw: DeviceDraw | None
@@ -139,12 +142,12 @@ class Coding:
         Raises:
             EngineError: the runtime fails on a piece.
         """
-        if not self._codecs or not any(cut.offloaded for cut in cuts):
+        if not self.codecs or not any(cut.offloaded for cut in cuts):
             return CodedRows(costs=tuple(costs))
         tried = self._try([cut for cut in cuts if cut.offloaded])
         rows = coded_costs(
             costs,
-            cut_trials(cuts, [trial for trial in tried.tensors if trial.codec in self._codecs]),
+            cut_trials(cuts, [trial for trial in tried.tensors if trial.codec in self.codecs]),
             device_scale=max(head.seconds for head in device.heads) / tried.whole_s,
             server_scale=max(tail.seconds for tail in server.tails) / tried.whole_s,
         )
@@ -155,12 +158,12 @@ class Coding:
         tried = self._tried()
         known = {(trial.name, trial.codec) for trial in tried.tensors}
         wanted = {name for cut in cuts for name in cut.crossing}
-        new = {name for name in wanted if any((name, codec) not in known for codec in self._codecs)}
+        new = {name for name in wanted if any((name, codec) not in known for codec in self.codecs)}
         if not new:
             return tried
         with waiting("trying codecs on what the cuts send", quiet=self._quiet):
             arrays = crossing_arrays(self._store, cuts, self._samples()[0])
-            found = measure_codecs({name: arrays[name] for name in arrays if name in new}, self._codecs, rounds=_ROUNDS)
+            found = measure_codecs({name: arrays[name] for name in arrays if name in new}, self.codecs, rounds=_ROUNDS)
         anew = {(trial.name, trial.codec) for trial in found}
         before = [trial for trial in tried.tensors if (trial.name, trial.codec) not in anew]
         return self._keep(msgspec.structs.replace(tried, tensors=(*before, *found)))
@@ -226,7 +229,7 @@ class Coding:
 
     def _notes(self, kept: Sequence[CutCost], dropped: int) -> tuple[str, ...]:
         inputs = "the given inputs" if self._given else "random inputs, and real ones may do otherwise: give --input"
-        notes = [f"codecs {', '.join(self._codecs)} were tried on this machine, on {inputs}"]
+        notes = [f"codecs {', '.join(self.codecs)} were tried on this machine, on {inputs}"]
         if dropped:
             rows = "1 cut under a lossy codec is" if dropped == 1 else f"{dropped} cuts under lossy codecs are"
             notes.append(f"{rows} over --max-error and left out")

@@ -22,6 +22,7 @@ from partway.cli.opening import Subject
 from partway.cli.plan_coding import CodedRows, Coding
 from partway.cli.plan_energy import EnergyAccount
 from partway.cli.plan_sources import Source, Whose, measured_source, predicted_source, read_source
+from partway.codecs import available_codecs
 from partway.engine import OrtRuntime, PieceStore
 from partway.errors import InputError
 from partway.graph import Cut, Model, candidate_cuts, head_bytes
@@ -301,6 +302,12 @@ class Costing:
             notes.append(
                 "only cuts of one tensor and a few others were tried; to search all: pip install 'partway[plan]'"
             )
+        if self._arguments.codec is None and "zstd" not in available_codecs():
+            notes.append("tensors travel raw; to compress them: pip install 'partway[codec]'")
+        elif self._arguments.codec is None and not self._coding.codecs:
+            notes.append("tensors travel raw, since nothing runs here; --codec lossless runs the model once")
+        if self._goal.constraints.keep_on_device and self._model.binding.values:
+            notes.append("what --bind holds is part of the binding, which the server is told")
         if self._taken is not None and not self._taken.anew:
             notes.append(f"costs were kept from an earlier run in {self._taken.path}; --again measures anew")
         if store is not None and store.unmarked:

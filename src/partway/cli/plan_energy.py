@@ -143,6 +143,9 @@ class EnergyAccount:
         if source is None:
             return
         yield f"joules of the device: {source}"
+        if self.metered is None and self.power is not None and self.power.name != "given":
+            name = self.power.name
+            yield f"watts are of {name}, seconds of the device that is planned for: for its own joules give its profile"
         if self.metered is not None:
             yield self._idle_note(self.metered)
         if self.radio is None:

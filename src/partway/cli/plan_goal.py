@@ -56,8 +56,8 @@ def _add_constraints(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME",
-        help="'inputs': no raw input leaves, moved or cast neither; an input: the same for it; a layer: it runs on the "
-        "device, and nothing before it leaves (repeatable)",
+        help="'inputs': no input leaves, nor a moved or cast copy of one; an input: the same for it; a layer: it runs "
+        "on the device, and nothing before it leaves (repeatable)",
     )
     group.add_argument(
         "--on-server",

@@ -32,10 +32,10 @@ def print_matrix(
         *(Column(title=_label(situation), right=False, shrinks=True) for situation in situations),
     )
     devices, servers = _brief([pair.device for pair in pairs]), _brief([pair.server for pair in pairs])
-    rows = [
-        (devices[row], servers[row], *(report.answer() for report in reports[row * width :][:width]))
-        for row in range(len(pairs))
-    ]
+    rows = []
+    for row in range(len(pairs)):
+        mine = reports[row * width :][:width]
+        rows.append((devices[row] + _emulated(mine[0]), servers[row], *(report.answer() for report in mine)))
     print_table(f"The best cut by {reports[0].plan.objective}", columns, rows)
     notes = dict.fromkeys(note for report in reports for note in report.notes)
     print_lines((("model", path), *(("note", note) for note in notes)))
@@ -55,6 +55,8 @@ def print_matrix_json(
                     "device": _name(pair.device),
                     "server": _name(pair.server),
                     "link": situation.text,
+                    "device_emulated_slowdown": report.device.emulated_slowdown,
+                    "server_emulated_slowdown": report.server.emulated_slowdown,
                     "best": cut_document(report, report.ranked[0]) if report.ranked[0].feasible else None,
                     "nearest": None if report.ranked[0].feasible else cut_document(report, report.ranked[0]),
                     "notes": report.notes,
@@ -68,6 +70,11 @@ def print_matrix_json(
 
 def _label(situation: Situation) -> str:
     return f"{situation.text} (mean)" if situation.varies else situation.text
+
+
+def _emulated(report: PlanReport) -> str:
+    slowdown = report.device.emulated_slowdown
+    return "" if slowdown == 1.0 else f", EMULATED {slowdown:g}x slower"
 
 
 def _name(path: Path | None) -> str:

@@ -77,8 +77,8 @@ def measured_source(
     slow = slowed(measurement, slowdown)
     share, host = slow.busy_share, slow.environment.host
     disturbed = (
-        f"other programs took {share:.0%} of {host} while it was measured, so its times are too long; measure again "
-        "when it is idle (--again)"
+        f"other programs took up to {share:.0%} of the machine {host} while cuts were measured, so times are too long; "
+        "measure all again when it is idle (--again)"
     )
     return Source(
         side=measured_side(model, cuts, slow, whose),

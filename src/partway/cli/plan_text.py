@@ -27,7 +27,9 @@ def print_plan(report: PlanReport, *, top: int, written: Sequence[Path]) -> None
         for place, ranked in enumerate(report.ranked, start=1)
         if not top or place <= top or ranked.index in extremes
     ]
-    title = f"{len(shown)} of {len(report.ranked)} cuts ({_legend(report)})"
+    coded = any(ranked.cost.codec != "raw" for ranked in report.ranked)
+    what = "pairs of cut and codec" if coded else "cuts"
+    title = f"{len(shown)} of {len(report.ranked)} {what} ({_legend(report)})"
     rows_shown = [_cut_row(report, place, ranked) for place, ranked in shown]
     columns: tuple[Column, ...] = _CUT_COLUMNS
     if any(ranked.energy is not None for ranked in report.ranked):
@@ -113,13 +115,14 @@ def _answers(report: PlanReport) -> Iterator[tuple[str, str]]:
     compared = "".join(f"; {_compared(report, other)}" for other in report.extremes if other is not best)
     give_or_take = f" ± {format_duration(best.spread_s)}" if best.spread_s is not None else ""
     if best.cost.error:
-        give_or_take += f", answers off by up to {best.cost.error:.2g} of their scale"
+        give_or_take += f", answers off by up to {100 * best.cost.error:.2g} % of their scale"
     objective = report.plan.objective
     if objective == "balanced" and report.charge is not None:
         give_or_take += f", with {report.charge:.0%} of the battery left"
     if objective == "throughput":
         fastest = min((ranked for ranked in report.ranked if ranked.feasible), key=lambda ranked: ranked.latency_s)
-        give_or_take += f", {format_duration(best.latency_s - fastest.latency_s)} more than at the fastest cut"
+        if best.latency_s > fastest.latency_s:
+            give_or_take += f", {format_duration(best.latency_s - fastest.latency_s)} more than at the fastest cut"
     yield "best", f"{report.said(best.index)} {report.amount(best)}{give_or_take}{compared}"
     known = [ranked for ranked in report.ranked if ranked.feasible and total_j(ranked.energy) is not None]
     if objective != "energy" and len(known) > 1:
@@ -136,7 +139,7 @@ def _compared(report: PlanReport, other: RankedCut) -> str:
 
 def _searched(plan: PlanDocument, search: SearchRecord) -> str:
     return (
-        f"all cuts of {search.nodes} nodes, {search.single_tensor_cuts} of them of one tensor: {search.proposed} "
+        f"all cuts of {search.nodes} layers, of which {search.single_tensor_cuts} send one tensor: {search.proposed} "
         f"proposed, {_proven(plan, search)}; {search.searches} searches in {format_duration(search.seconds)}"
     )
 
@@ -145,10 +148,10 @@ def _proven(plan: PlanDocument, search: SearchRecord) -> str:
     # What is known of the best of all cuts, by nodes' seconds that add up.
     limits = plan.constraints
     if search.gap is not None:
-        return f"and by nodes' seconds the best of all is here better by {search.gap:.1%} at most"
+        return f"the best of all is here better by {search.gap:.1%} at most (by seconds of single layers)"
     if plan.goal.linear and limits.device_memory_bytes is None and limits.max_up_bytes is None and search.certified:
-        return f"within {search.tolerance:.1%} of the best of all by nodes' seconds"
-    return "and nothing bounds by how much the best of all may be better"
+        return f"within {search.tolerance:.1%} of the best of all (by seconds of single layers)"
+    return "and the best of all may be better: for these limits no bound is known"
 
 
 def _provenance(report: PlanReport) -> str:

@@ -21,10 +21,10 @@ import msgspec
 from partway.documents import write_atomically
 from partway.errors import InputError
 from partway.planning import Conditions, CostTable, Region
-from partway.planning.constraints import keep_to, limits
+from partway.planning.constraints import Constraints, keep_to, limits
 from partway.planning.objective import own_seconds_per_joule
 from partway.reporting.plan_view import PagePower, PlanView
-from partway.units import format_duration
+from partway.units import format_duration, format_energy, format_size
 
 _TEMPLATE = "plan_page.html"
 _MARK = re.compile(r"\{\{(\w+)\}\}")
@@ -87,6 +87,7 @@ def _data(view: PlanView) -> dict[str, object]:
         "server": plan.server,
         "link": view.link,
         "emulated": view.emulated,
+        "limits": _limits(plan.constraints),
         "notes": view.notes,
         "created_from": plan.created_from,
         "frontier": plan.frontier,
@@ -111,12 +112,30 @@ def _data(view: PlanView) -> dict[str, object]:
                 "server_s": cost.server_s,
                 "down_bytes": cost.down_bytes,
                 "device_j": cost.device_j,
+                "error": cost.error,
             }
             for label, short, group, name, fits, cost in zip(
                 labels, view.brief_labels(), view.cut_groups(), view.names, allowed, plan.costs, strict=True
             )
         ],
     }
+
+
+def _limits(constraints: Constraints) -> list[str]:
+    """What must hold, in words."""
+    told = {
+        "answered within": (constraints.deadline_s, format_duration),
+        "at most": (constraints.energy_budget_j, format_energy),
+        "at most, in the device's memory,": (constraints.device_memory_bytes, format_size),
+        "sends at most": (constraints.max_up_bytes, format_size),
+        "answers off by at most": (constraints.max_error, lambda share: f"{100 * share:.3g} % of their scale"),
+    }
+    said = [f"{what} {show(value)}" for what, (value, show) in told.items() if value is not None]
+    if constraints.keep_on_device:
+        said.append(f"{', '.join(constraints.keep_on_device)} stays on the device")
+    if constraints.on_server:
+        said.append(f"{', '.join(constraints.on_server)} runs on the server")
+    return said
 
 
 def _start(conditions: Conditions) -> dict[str, float]:

@@ -35,8 +35,8 @@ class CodedCheck:
             that nothing is proved.
         bit_equal: whether every answer was the same to the bit.
         deterministic: whether the runtime gives the same bits twice without any codec.
-        same_top: whether the largest element along the last axis stayed the same everywhere; None where no output is
-            of floats with a last axis longer than 1.
+        same_top: whether the largest element along the last axis that is longer than 1 stayed the same everywhere; None
+            where no output is of floats with such an axis.
     """
 
     crossing: tuple[str, ...]
@@ -179,10 +179,13 @@ def _equal(array: np.ndarray, other: np.ndarray) -> bool:
 
 
 def _has_top(array: np.ndarray) -> bool:
-    return is_inexact(array) and array.ndim > 0 and array.shape[-1] > 1 and array.size > 0
+    return is_inexact(array) and array.size > 1
 
 
 def _same_top(array: np.ndarray, other: np.ndarray) -> bool:
     # A codec may change a shape where outputs depend on values, as lists of what was found do.
     same = array.shape == other.shape
-    return same and bool(np.array_equal(array.argmax(axis=-1), other.argmax(axis=-1)))
+    if not same:
+        return False
+    axis = max(axis for axis, length in enumerate(array.shape) if length > 1)
+    return bool(np.array_equal(array.argmax(axis=axis), other.argmax(axis=axis)))
