@@ -15,9 +15,10 @@ from partway.cli.inspect import known_cuts
 from partway.cli.measuring import take_measurement
 from partway.cli.opening import Subject, open_graph, open_subject
 from partway.cli.options import add_json, add_model, as_argument, count_or_none, factor
-from partway.cli.plan_costs import Costing, Pair, Planned, metered_power
+from partway.cli.plan_costs import Costing
 from partway.cli.plan_energy import EnergyAccount, add_energy
 from partway.cli.plan_goal import add_goal, charge_of, codecs_of, goal_of
+from partway.cli.plan_pair import Pair, Planned, metered_power
 from partway.cli.plan_show import show_view
 from partway.cli.writing import require_writable
 from partway.documents import write_document

@@ -9,7 +9,7 @@ Input: the user's documents, or what is measured here and now. Output: a `Planne
 
 import argparse
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from partway.cli.measuring import Taken, take_measurement
 from partway.cli.opening import Subject
 from partway.cli.plan_coding import CodedRows, Coding
 from partway.cli.plan_energy import EnergyAccount
+from partway.cli.plan_pair import Pair, Planned
 from partway.cli.plan_sources import Source, Whose, measured_source, predicted_source, read_source
 from partway.codecs import available_codecs
 from partway.engine import OrtRuntime, PieceStore
@@ -30,7 +31,6 @@ from partway.planning import (
     Conditions,
     Goal,
     NodeCosts,
-    PlanDocument,
     Proposal,
     SearchRecord,
     additive_gap,
@@ -40,67 +40,11 @@ from partway.planning import (
     propose_cuts,
 )
 from partway.planning.nodes import measured_nodes, profiled_nodes
-from partway.prediction.energy import FittedPower
 from partway.prediction.profile import Profile
 from partway.profiling import Measurement
 from partway.reporting import waiting
 
-_HERE = "measured on this machine"
 _MADE_UP = 3
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pair:
-    """The documents of two machines; None for this one.
-
-    Attributes:
-        device: where heads run.
-        server: where tails run.
-    """
-
-    device: Path | None
-    server: Path | None
-
-    def describe(self) -> str:
-        """Both, as a plan's document says it."""
-        return f"device: {self.device or _HERE}; server: {self.server or _HERE}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Planned:
-    """A pair's plan, and all that the reader should know of it.
-
-    Attributes:
-        plan: costs and the few that can be best.
-        cuts: of each row of the plan's costs.
-        device: where heads run.
-        server: where tails run.
-        nodes: additive seconds of each layer on either side.
-        notes: on costs, cuts and codecs.
-    """
-
-    plan: PlanDocument
-    cuts: tuple[Cut, ...]
-    device: Source
-    server: Source
-    nodes: NodeCosts
-    notes: tuple[str, ...]
-
-
-def metered_power(path: Path | None, threads: int | None) -> FittedPower | None:
-    """What a meter told the device's profile; None without one.
-
-    Raises:
-        DocumentError: the file is neither a measurement nor a profile, or cannot be read.
-        InputError: the profile has nothing for this number of threads.
-    """
-    document = None if path is None else read_source(path)
-    if not isinstance(document, Profile):
-        return None
-    try:
-        return document.power(document.settle_threads(threads))
-    except InputError as error:
-        raise InputError(f"--device: {error}") from error
 
 
 class Costing:

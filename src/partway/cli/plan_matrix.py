@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from partway.cli.conditions import Situation
-from partway.cli.plan_costs import Pair
+from partway.cli.plan_pair import Pair
 from partway.cli.plan_report import PlanReport, cut_document
 from partway.reporting import Column, print_json, print_lines, print_table
 
