@@ -142,7 +142,7 @@ def test_a_lossless_codec_that_changes_an_answer_is_status_one(
     def off(*arguments: object, **keywords: object) -> tuple[CodedCheck, ...]:
         return tuple(
             replace(found, error=np.inf, bit_equal=False, deterministic=deterministic)
-            for found in verification.check_codecs(*arguments, **keywords)  # type: ignore[arg-type]
+            for found in verification.check_codecs(*arguments, **keywords)  # type: ignore[arg-type]  # passed on
         )
 
     monkeypatch.setattr(check_codecs, "check_codecs", off)

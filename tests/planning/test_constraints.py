@@ -135,10 +135,10 @@ def test_cuts_miss_in_words_exactly_when_they_do_in_numbers(
 @pytest.mark.parametrize("value", [-1.0, math.inf, math.nan])
 def test_limits_that_mean_nothing_are_refused_by_name(name: str, value: float) -> None:
     with pytest.raises(InputError, match=f"{name} is {value}"):
-        Constraints(**{name: value})  # type: ignore[arg-type]
+        Constraints(**{name: value})  # type: ignore[arg-type]  # by name
     if name in ("deadline_s", "energy_budget_j", "device_memory_bytes"):
         with pytest.raises(InputError, match="above 0"):
-            Constraints(**{name: 0})  # type: ignore[arg-type]
+            Constraints(**{name: 0})  # type: ignore[arg-type]  # by name
 
 
 def test_the_limit_that_an_error_advises_is_enough() -> None:

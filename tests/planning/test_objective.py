@@ -163,7 +163,7 @@ def test_a_balance_without_a_usable_charge_is_refused(charge: float | None) -> N
 
 def test_an_unknown_objective_and_a_worthless_joule_are_refused() -> None:
     with pytest.raises(InputError, match="choose one of latency, energy, balanced, throughput"):
-        Goal(objective="speed")  # type: ignore[arg-type]
+        Goal(objective="speed")  # type: ignore[arg-type]  # wrong on purpose
     for price in (0.0, -1.0, math.inf, math.nan):
         with pytest.raises(InputError, match="seconds_per_joule"):
             Goal(seconds_per_joule=price)

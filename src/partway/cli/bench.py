@@ -26,7 +26,7 @@ from partway.cli.bench_contest import (
 from partway.cli.bench_report import Emulation, contest_document, describe_cuts, print_contest
 from partway.cli.bench_server import serve_locally
 from partway.cli.opening import Subject, open_graph, open_subject, read_plan
-from partway.cli.options import add_json, add_model, as_argument, count, factor
+from partway.cli.options import add_guidance, add_json, add_model, as_argument, count
 from partway.client import InferenceSession
 from partway.engine import OrtRuntime
 from partway.errors import InputError, ServerUnavailable
@@ -76,21 +76,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     )
     parser.add_argument("--server", metavar="URL", help="grpc://host:port of a `partway serve` (default: our own)")
     parser.add_argument("--model-name", metavar="NAME", help="the model's name on the server (default: the file's)")
-    parser.add_argument(
-        "--profile",
-        type=Path,
-        metavar="FILE",
-        help="what `partway profile` says of this device: costs are then predicted, and few are timed",
-    )
-    parser.add_argument(
-        "--plan",
-        type=Path,
-        metavar="FILE",
-        help="partway keeps to a plan of `partway plan -o`: its cuts, codecs, objective and constraints",
-    )
-    parser.add_argument(
-        "--device-slowdown", type=factor, default=1.0, metavar="N", help="emulate a device so many times slower"
-    )
+    add_guidance(parser)
     parser.add_argument(
         "--requests",
         type=count,

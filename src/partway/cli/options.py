@@ -8,6 +8,7 @@ import argparse
 import json
 import math
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -166,6 +167,25 @@ def add_inputs(parser: argparse.ArgumentParser) -> "argparse._ArgumentGroup":
 def add_threads(parser: argparse.ArgumentParser) -> None:
     """Add `--threads`."""
     parser.add_argument("--threads", type=count, metavar="N", help="threads within an operator (default: every core)")
+
+
+def add_guidance(parser: argparse.ArgumentParser) -> None:
+    """Add what a session goes by: a profile of the device, a plan, and how slow a device to emulate."""
+    parser.add_argument(
+        "--profile",
+        type=Path,
+        metavar="FILE",
+        help="what `partway profile` says of this device: costs are then predicted, and few are timed",
+    )
+    parser.add_argument(
+        "--plan",
+        type=Path,
+        metavar="FILE",
+        help="keep to a plan of `partway plan -o`: its cuts, codecs, objective and constraints",
+    )
+    parser.add_argument(
+        "--device-slowdown", type=factor, default=1.0, metavar="N", help="emulate a device so many times slower"
+    )
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:

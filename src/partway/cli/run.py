@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from partway.cli.opening import open_subject, read_plan
-from partway.cli.options import add_json, add_model, as_argument, count, factor
+from partway.cli.options import add_guidance, add_json, add_model, as_argument, count
 from partway.cli.writing import require_writable
 from partway.client import InferenceSession, Result
 from partway.documents import write_atomically
@@ -57,21 +57,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         metavar="TIME",
         help="finish alone when the server takes longer (default 10s)",
     )
-    parser.add_argument(
-        "--profile",
-        type=Path,
-        metavar="FILE",
-        help="what `partway profile` says of this device: costs are then predicted, and few are timed",
-    )
-    parser.add_argument(
-        "--plan",
-        type=Path,
-        metavar="FILE",
-        help="keep to a plan of `partway plan -o`: its cuts, codecs, objective and constraints",
-    )
-    parser.add_argument(
-        "--device-slowdown", type=factor, default=1.0, metavar="N", help="emulate a device so many times slower"
-    )
+    add_guidance(parser)
     add_json(parser)
     parser.set_defaults(run=run)
 
