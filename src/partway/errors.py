@@ -24,6 +24,8 @@
 A message says what was found, what was expected and what to do about it.
 """
 
+from typing import Literal
+
 
 class PartwayError(Exception):
     """The root: catch it to catch everything that Partway raises on purpose."""
@@ -82,7 +84,15 @@ class ModelMismatch(RequestDeclined):
 
 
 class ModelUnavailable(RequestDeclined):
-    """The model is still being opened, or the server is shutting down: later or elsewhere it may work."""
+    """The model is still being opened, or the server is shutting down: later or elsewhere it may work.
+
+    Attributes:
+        state: `loading` where the same server will answer soon, `draining` where it will not.
+    """
+
+    def __init__(self, message: str, *, state: Literal["loading", "draining"]) -> None:
+        super().__init__(message)
+        self.state = state
 
 
 class ServerBusy(RequestDeclined):

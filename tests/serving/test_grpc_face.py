@@ -18,10 +18,8 @@ from tests.serving.support import (
     status_of,
 )
 
-from partway.errors import EngineError, PartwayError, WireError
 from partway.graph import Source
 from partway.serving import Server
-from partway.serving.grpc_face import status_of as status_of_error
 from partway.wire import (
     ORCA_HEADER,
     CostQuery,
@@ -322,9 +320,3 @@ def test_a_large_message_is_answered_as_a_small_one(client: Client, folder: Path
     path = folder / "dynamic.onnx"
     feeds = random_feeds(path, {"image": (1, 3, 200, 300)})
     assert_close(outputs_of(client.infer(request_of("dynamic", feeds))), run_whole(path, feeds))
-
-
-def test_errors_that_are_nobodys_fault_are_internal() -> None:
-    assert status_of_error(EngineError("failed")) is Code.INTERNAL
-    assert status_of_error(PartwayError("failed")) is Code.INTERNAL
-    assert status_of_error(WireError("damaged")) is Code.INVALID_ARGUMENT

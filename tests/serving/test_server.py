@@ -29,7 +29,7 @@ from tests.serving.support import (
 
 from partway.errors import EngineError, InputError
 from partway.serving import Server, ServerOptions, run_server
-from partway.wire import InferRequest, Method, encode_request
+from partway.wire import STATE_HEADER, InferRequest, Method, encode_request
 
 Code = grpc.StatusCode
 ROOT = Path(__file__).parents[2]
@@ -249,6 +249,7 @@ def test_stopping_answers_what_runs_and_declines_what_comes(chain: Path, request
             late = begin(client, request_for_chain)
             assert await asyncio.to_thread(late.code) is Code.UNAVAILABLE
             assert "shutting down" in late.details()
+            assert dict(late.trailing_metadata())[STATE_HEADER] == "draining"
             stopping = asyncio.create_task(server.stop())
             gate.opened.set()
             assert await asyncio.to_thread(running.code) is Code.OK
@@ -270,6 +271,7 @@ def test_a_model_that_is_being_opened_is_unavailable_for_now(chain: Path, reques
             early = begin(client, request_for_chain)
             assert await asyncio.to_thread(early.code) is Code.UNAVAILABLE
             assert "still being opened" in early.details()
+            assert dict(early.trailing_metadata())[STATE_HEADER] == "loading"
             blocked.set()
             await asyncio.to_thread(server.settle, PATIENCE_S)
             assert await asyncio.to_thread(client.ready, "chain")

@@ -116,7 +116,7 @@ class Executor:
             raise RequestExpired("the deadline passed before the request could be queued; allow it more time")
         with self._changed:
             if self._closed:
-                raise ModelUnavailable("the server is shutting down; send the request elsewhere")
+                raise ModelUnavailable("the server is shutting down; send the request elsewhere", state="draining")
             late = self._drop_late(now_s) if len(self._queue) >= self._capacity else []
             full = len(self._queue) >= self._capacity
             if not full:
@@ -181,7 +181,8 @@ class Executor:
             self._changed.notify_all()
         for job in left:
             if job.future.set_running_or_notify_cancel():
-                job.future.set_exception(ModelUnavailable("the server shut down before the request's turn came"))
+                reason = "the server shut down before the request's turn came; send it elsewhere"
+                job.future.set_exception(ModelUnavailable(reason, state="draining"))
         for thread in self._threads:
             thread.join(timeout_s)
             if thread.is_alive():

@@ -14,21 +14,13 @@ from typing import TypeVar
 import grpc
 
 from partway.engine import Clock
-from partway.errors import (
-    EngineError,
-    InputError,
-    ModelMismatch,
-    ModelNotFound,
-    ModelUnavailable,
-    PartwayError,
-    RequestExpired,
-    ServerBusy,
-    WireError,
-)
+from partway.errors import EngineError, ModelUnavailable, PartwayError, ServerBusy, WireError
 from partway.serving.handlers import Handlers
+from partway.serving.statuses import Status, status_of
 from partway.wire import (
     ORCA_HEADER,
     SERVICE,
+    STATE_HEADER,
     InferResponse,
     Limits,
     Load,
@@ -53,16 +45,6 @@ Answer = Callable[[bytes, grpc.aio.ServicerContext], Awaitable[bytes]]
 # From here on checksums take longer than the event loop should stand still.
 _LARGE_BYTES = 256 * 1024
 _LONGEST_SENTENCE = 1000  # details travel in a header, and headers are bounded
-
-_STATUSES: tuple[tuple[type[PartwayError], grpc.StatusCode], ...] = (
-    (ModelNotFound, grpc.StatusCode.NOT_FOUND),
-    (ModelMismatch, grpc.StatusCode.FAILED_PRECONDITION),
-    (ModelUnavailable, grpc.StatusCode.UNAVAILABLE),
-    (ServerBusy, grpc.StatusCode.RESOURCE_EXHAUSTED),
-    (RequestExpired, grpc.StatusCode.DEADLINE_EXCEEDED),
-    (InputError, grpc.StatusCode.INVALID_ARGUMENT),
-    (WireError, grpc.StatusCode.INVALID_ARGUMENT),
-)
 
 
 class GrpcFace:
@@ -102,18 +84,22 @@ class GrpcFace:
 
     def _guarded(self, method: Method, answer: Answer) -> Answer:
         async def guarded(data: bytes, context: grpc.aio.ServicerContext) -> bytes:
+            trailer: tuple[tuple[str, str], ...] = ()
             try:
                 return await answer(data, context)
             except PartwayError as error:
                 status, sentence = status_of(error), _sentence(str(error))
-                level = logging.ERROR if status is grpc.StatusCode.INTERNAL else logging.INFO
+                if isinstance(error, ModelUnavailable):
+                    trailer = ((STATE_HEADER, error.state),)
+                level = logging.ERROR if status is Status.INTERNAL else logging.INFO
                 logger.log(level, "request_declined method=%s status=%s reason=%s", method, status.name, sentence)
             except Exception:  # whatever it is, it must reach the log and not the client
                 logger.exception("request_failed method=%s", method)
-                status, sentence = grpc.StatusCode.INTERNAL, "the server failed on this request; its log says why"
+                status, sentence = Status.INTERNAL, "the server failed on this request; its log says why"
             # Who is refused learns how busy the server is, too.
-            report = _report(self._handlers.load()) if method is Method.MODEL_INFER else ()
-            await context.abort(status, sentence, report)
+            if method is Method.MODEL_INFER:
+                trailer += _report(self._handlers.load())
+            await context.abort(status.grpc_code, sentence, trailer)
             return b""  # never reached: abort raises
 
         return guarded
@@ -164,11 +150,6 @@ class GrpcFace:
         context.set_trailing_metadata(_report(decode_load(response.parameters) or self._handlers.load()))
         size_bytes = sum(tensor.array.nbytes for tensor in response.tensors)
         return await _off_loop(size_bytes, lambda: _encode(response))
-
-
-def status_of(error: PartwayError) -> grpc.StatusCode:
-    """The status that says what an error means to a client."""
-    return next((status for kind, status in _STATUSES if isinstance(error, kind)), grpc.StatusCode.INTERNAL)
 
 
 def _encode(response: InferResponse) -> bytes:

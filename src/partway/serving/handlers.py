@@ -166,7 +166,7 @@ class Handlers:
         now_s = self._clock()
         arrived_s = now_s if received_s is None else received_s
         if self._draining:
-            raise ModelUnavailable("the server is shutting down; send the request elsewhere")
+            raise ModelUnavailable("the server is shutting down; send the request elsewhere", state="draining")
         if request.model_name == COSTS_MODEL:
             return await self._answer_costs(decode_cost_query(request))
         file = await self._find(request.model_name, request.model_version)

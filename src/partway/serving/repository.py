@@ -65,7 +65,9 @@ class ModelFile:
             ModelMismatch: the file is no usable model; the message says why.
         """
         if not self.opened.done() or self.opened.cancelled():
-            raise ModelUnavailable(f"model {self.name!r} is still being opened; ask ModelReady and send it again")
+            raise ModelUnavailable(
+                f"model {self.name!r} is still being opened; ask ModelReady and send it again", state="loading"
+            )
         error = self.opened.exception()
         if error is not None:
             raise ModelMismatch(f"model {self.name!r} cannot be served: {error}")

@@ -44,6 +44,7 @@ from partway.wire.parameters import (
     LOAD_SLOWDOWN_PERMILLE,
     MODEL,
     RAW,
+    STATE_HEADER,
 )
 from partway.wire.records import (
     DEFAULT_LIMITS,
@@ -76,6 +77,7 @@ __all__ = [
     "ORCA_HEADER",
     "RAW",
     "SERVICE",
+    "STATE_HEADER",
     "CostAnswer",
     "CostQuery",
     "InferRequest",

@@ -27,6 +27,10 @@ CODECS = "partway.codecs"
 """Cost answer: the codecs that the server can decode, between commas; absent where it decodes none. Also the name of
 the extension in the server's metadata."""
 
+STATE_HEADER = "partway-state"
+"""Trailer or header of a refusal that is no failure: `loading` where the same server will answer soon, `draining` where
+it will not."""
+
 LOAD_QUEUE_DELAY_US = "load.queue_delay_us"
 """Response: what a request that arrives now would wait, in microseconds."""
 LOAD_SLOWDOWN_PERMILLE = "load.slowdown_permille"
