@@ -16,6 +16,7 @@
     │   ├── ModelMismatch       the client speaks of another model or binding, or the model's file is broken
     │   ├── ModelUnavailable    the model is still being opened, or the server is shutting down
     │   ├── ServerBusy          the queue is full
+    │   │   └── TooManyRequests this caller asks for more than one may
     │   └── RequestExpired      nobody waits for the answer any more
     └── ServerError             the server did not give an answer
         ├── ServerUnavailable   it could not be reached, or not in time
@@ -97,6 +98,10 @@ class ModelUnavailable(RequestDeclined):
 
 class ServerBusy(RequestDeclined):
     """The queue is full."""
+
+
+class TooManyRequests(ServerBusy):
+    """The caller has more in flight, or asks for more that is new, than one caller may; others are served."""
 
 
 class RequestExpired(RequestDeclined):

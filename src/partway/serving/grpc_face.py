@@ -15,6 +15,7 @@ import grpc
 
 from partway.engine import Clock
 from partway.errors import EngineError, ModelUnavailable, PartwayError, ServerBusy, WireError
+from partway.serving.callers import stranger
 from partway.serving.handlers import Handlers
 from partway.serving.statuses import Status, status_of
 from partway.wire import (
@@ -146,7 +147,8 @@ class GrpcFace:
         left_s = context.time_remaining()
         request = await _off_loop(len(data), lambda: decode_request(data, self._limits))
         deadline_s = None if left_s is None else received_s + left_s
-        response = await self._handlers.infer(request, deadline_s, received_s=received_s)
+        caller = stranger(context.peer())
+        response = await self._handlers.infer(request, deadline_s, caller=caller, received_s=received_s)
         context.set_trailing_metadata(_report(decode_load(response.parameters) or self._handlers.load()))
         size_bytes = sum(tensor.array.nbytes for tensor in response.tensors)
         return await _off_loop(size_bytes, lambda: _encode(response))

@@ -17,10 +17,12 @@ import numpy as np
 from partway.engine import Clock
 from partway.errors import ModelNotFound, ModelUnavailable
 from partway.graph import Binding, Source, TensorInfo
+from partway.serving.callers import Caller
 from partway.serving.computation import Computation
 from partway.serving.decoding import check_coded, read_coded
 from partway.serving.executor import Executor, Served
 from partway.serving.learning import Learner
+from partway.serving.limits import InFlight
 from partway.serving.meaning import check_digest, check_feeds, read_binding, read_feeds
 from partway.serving.models import BoundModel, Models
 from partway.serving.repository import ModelFile, Repository
@@ -73,6 +75,7 @@ class Handlers:
         clock: seconds, monotonic; deadlines are its readings.
         codecs: names of those that are decoded.
         decoded_bytes: most that one request's coded tensors may hold.
+        requests_per_client: most that one caller may wait for at the same time.
         version: of this program, told to who asks.
     """
 
@@ -87,6 +90,7 @@ class Handlers:
         clock: Clock,
         codecs: tuple[str, ...],
         decoded_bytes: int,
+        requests_per_client: int,
         version: str,
     ) -> None:
         self._version = version
@@ -98,6 +102,7 @@ class Handlers:
         self._learner = learner
         self._pool = pool
         self._clock = clock
+        self._in_flight = InFlight(requests_per_client)
         self._draining = False
 
     def drain(self) -> None:
@@ -148,13 +153,19 @@ class Handlers:
         )
 
     async def infer(
-        self, request: InferRequest, deadline_s: float | None = None, *, received_s: float | None = None
+        self,
+        request: InferRequest,
+        deadline_s: float | None = None,
+        *,
+        caller: Caller,
+        received_s: float | None = None,
     ) -> InferResponse:
         """The answer to a request: the outputs of whatever is left to run.
 
         Args:
             request: tensors by their names in the graph.
             deadline_s: the clock's reading after which nobody waits for the answer.
+            caller: who asks.
             received_s: the clock's reading when the message arrived, before it was decoded; now by default.
 
         Raises:
@@ -163,12 +174,16 @@ class Handlers:
             WireError: a cost query that is none, or a coded tensor that is damaged.
             EngineError: the runtime failed.
         """
-        now_s = self._clock()
-        arrived_s = now_s if received_s is None else received_s
+        arrived_s = self._clock() if received_s is None else received_s
         if self._draining:
             raise ModelUnavailable("the server is shutting down; send the request elsewhere", state="draining")
-        if request.model_name == COSTS_MODEL:
-            return await self._answer_costs(decode_cost_query(request))
+        with self._in_flight.admitted(caller.name):
+            if request.model_name == COSTS_MODEL:
+                return await self._answer_costs(decode_cost_query(request))
+            return await self._compute(request, deadline_s, arrived_s)
+
+    async def _compute(self, request: InferRequest, deadline_s: float | None, arrived_s: float) -> InferResponse:
+        now_s = self._clock()
         file = await self._find(request.model_name, request.model_version)
         source = file.source()
         check_digest(source, request.parameters.get(DIGEST))

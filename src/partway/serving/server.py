@@ -53,6 +53,7 @@ class ServerOptions:
         cache: where canonical graphs lie; by default the one of `PARTWAY_CACHE`.
         workers: requests computed at the same time; ONNX Runtime spreads each over the cores already.
         queue_capacity: requests that may wait.
+        requests_per_client: of one caller, requests that are not answered yet.
         bound_models: models and shapes that are kept ready to run.
         message_bytes: longest message that is accepted; coded tensors may hold as much once they are decoded.
         in_flight_bytes: of all requests that are not answered yet, as they came; one alone may be longer.
@@ -66,6 +67,7 @@ class ServerOptions:
     cache: Cache | None = None
     workers: int = 1
     queue_capacity: int = 64
+    requests_per_client: int = 64
     bound_models: int = 8
     message_bytes: int = DEFAULT_MESSAGE_BYTES
     in_flight_bytes: int = _IN_FLIGHT_BYTES
@@ -228,6 +230,7 @@ class Server:
             clock=options.clock,
             codecs=available_codecs(),
             decoded_bytes=options.message_bytes,
+            requests_per_client=options.requests_per_client,
             version=_installed_version(),
         )
 

@@ -1,0 +1,53 @@
+"""Who asks: what fair turns and limits go by.
+
+Input: what a face knows of the connection that a request came on. Output: a `Caller`, one for each request.
+Made by the faces, read by the handlers.
+"""
+
+import ipaddress
+from dataclasses import dataclass
+from urllib.parse import unquote
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """Who sent a request.
+
+    Attributes:
+        name: who they proved to be, by token or certificate; else the address that they called from.
+        connection: the connection's other end, such as `ipv4:127.0.0.1:4711`.
+        authenticated: whether the name was proved.
+    """
+
+    name: str
+    connection: str
+    authenticated: bool = False
+
+    @property
+    def share(self) -> str:
+        """What gets a share of the turns: who proved to be somebody gets one, however many connections they open.
+
+        Others get one for each connection, since many devices may call from one address; `name`, by which limits
+        go, keeps them from gaining much by opening ever more.
+        """
+        return self.name if self.authenticated else self.connection
+
+
+def stranger(connection: str) -> Caller:
+    """Somebody who proved nothing, named after the address that they call from.
+
+    Args:
+        connection: as gRPC names it: `ipv4:HOST:PORT`, `ipv6:[HOST]:PORT`, percent signs allowed, or `unix:PATH`.
+    """
+    return Caller(name=_address(unquote(connection)), connection=connection)
+
+
+def _address(connection: str) -> str:
+    _, _, rest = connection.partition(":")
+    host = rest.rpartition(":")[0].strip("[]")
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return connection
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return str(mapped or address)
