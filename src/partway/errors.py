@@ -9,6 +9,7 @@
     │   ├── LinkError           a link description or trace cannot be understood
     │   └── NothingFits         no cut keeps to the constraints
     ├── EngineError             the runtime failed on a graph it accepted before
+    │   └── RunStopped          a run was ended on purpose, before it had its outputs
     ├── WireError               bytes are not a valid message, or arrived damaged
     │   └── CodecError          an encoded tensor is not what it should be, or a tensor cannot be encoded
     ├── RequestDeclined         what our own server says to one request; its faces turn it into a status
@@ -62,6 +63,10 @@ class NothingFits(InputError):
 
 class EngineError(PartwayError):
     """The runtime failed to build or run a piece."""
+
+
+class RunStopped(EngineError):
+    """A run was stopped because nobody waits for its outputs any more."""
 
 
 class WireError(PartwayError):

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 
-from partway.engine import SlowSession
+from partway.engine import SlowSession, Stop
+from partway.errors import RunStopped
 
 
 class Clock:
@@ -33,7 +34,13 @@ class Working:
         self.inside = 0
         self.most_inside = 0
 
-    def run(self, feeds: Mapping[str, np.ndarray], outputs: tuple[str, ...] | None = None) -> dict[str, np.ndarray]:
+    def run(
+        self,
+        feeds: Mapping[str, np.ndarray],
+        outputs: tuple[str, ...] | None = None,
+        *,
+        stop: Stop | None = None,
+    ) -> dict[str, np.ndarray]:
         self.inside += 1
         self.most_inside = max(self.most_inside, self.inside)
         self.clock.now_s += 2.0
@@ -77,3 +84,33 @@ def test_no_machine_is_slowed_to_be_faster(factor: float) -> None:
     clock = Clock()
     with pytest.raises(ValueError, match="a factor of 1 or more"):
         SlowSession(Working(clock), factor, clock=clock, sleep=clock.sleep)
+
+
+def test_a_slow_run_that_is_stopped_is_not_waited_out() -> None:
+    clock, stop = Clock(), Stop()
+
+    def sleep(seconds: float) -> None:
+        clock.sleep(seconds)
+        if clock() >= 103.0:
+            stop.stop()
+
+    session = SlowSession(Working(clock), 8.0, clock=clock, sleep=sleep)
+    with pytest.raises(RunStopped):
+        session.run({"x": np.zeros(1)}, stop=stop)
+    assert clock() == pytest.approx(103.0, abs=0.01)
+
+
+def test_a_slow_run_that_may_be_stopped_and_is_not_takes_as_long_as_any() -> None:
+    clock = Clock()
+    session = SlowSession(Working(clock), 8.0, clock=clock, sleep=clock.sleep)
+    session.run({"x": np.zeros(1)}, stop=Stop())
+    assert clock() == pytest.approx(100.0 + 2.0 * 8.0)
+
+
+def test_a_run_that_waits_for_a_busy_machine_can_be_stopped() -> None:
+    clock, stop = Clock(), Stop()
+    session = SlowSession(Working(clock), 8.0, clock=clock, sleep=clock.sleep)
+    with session._busy:
+        threading.Timer(0.01, stop.stop).start()
+        with pytest.raises(RunStopped):
+            session.run({"x": np.zeros(1)}, stop=stop)

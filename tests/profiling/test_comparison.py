@@ -7,7 +7,7 @@ import pytest
 from tests.graph.support import RUNTIME, canonical
 from tests.models import diamond_model, random_feeds
 
-from partway.engine import OrtSession, PieceStore, Session
+from partway.engine import OrtSession, PieceStore, Session, Stop
 from partway.errors import EngineError
 from partway.graph import Piece, cut_at, device_only, whole
 from partway.profiling import Effort
@@ -27,10 +27,16 @@ class Ticking:
         self.outputs = session.outputs
         self.delay_s = 0
 
-    def run(self, feeds: Mapping[str, np.ndarray], outputs: tuple[str, ...] | None = None) -> dict[str, np.ndarray]:
+    def run(
+        self,
+        feeds: Mapping[str, np.ndarray],
+        outputs: tuple[str, ...] | None = None,
+        *,
+        stop: Stop | None = None,
+    ) -> dict[str, np.ndarray]:
         self.clock.advance(len(self.outputs) + self.delay_s)
         self.delay_s += 1
-        return self.session.run(feeds, outputs)
+        return self.session.run(feeds, outputs, stop=stop)
 
 
 class TickingStore(PieceStore):

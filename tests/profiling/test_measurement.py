@@ -10,7 +10,7 @@ from tests.graph.support import RUNTIME, canonical, law
 from tests.models import chain_model, diamond_model, random_feeds
 
 from partway.documents import decode_document, encode_document
-from partway.engine import PieceStore, Session, SlowSession
+from partway.engine import PieceStore, Session, SlowSession, Stop
 from partway.errors import DocumentError
 from partway.graph import Binding, candidate_cuts, cut_at, device_only, server_only
 from partway.profiling import (
@@ -50,7 +50,13 @@ class Scripted:
         self.runs_s = list(runs_s)
         self.runs = 0
 
-    def run(self, feeds: Mapping[str, np.ndarray], outputs: tuple[str, ...] | None = None) -> dict[str, np.ndarray]:
+    def run(
+        self,
+        feeds: Mapping[str, np.ndarray],
+        outputs: tuple[str, ...] | None = None,
+        *,
+        stop: Stop | None = None,
+    ) -> dict[str, np.ndarray]:
         self.clock.now_s += self.runs_s[min(self.runs, len(self.runs_s) - 1)]
         self.runs += 1
         return {}
@@ -65,9 +71,15 @@ class Ticking:
         self.inputs = session.inputs
         self.outputs = session.outputs
 
-    def run(self, feeds: Mapping[str, np.ndarray], outputs: tuple[str, ...] | None = None) -> dict[str, np.ndarray]:
+    def run(
+        self,
+        feeds: Mapping[str, np.ndarray],
+        outputs: tuple[str, ...] | None = None,
+        *,
+        stop: Stop | None = None,
+    ) -> dict[str, np.ndarray]:
         self.clock.now_s += len(self.outputs)
-        return self.session.run(feeds, outputs)
+        return self.session.run(feeds, outputs, stop=stop)
 
 
 def test_warm_ups_are_not_timed() -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from tests.graph.support import law
 from tests.profiling.records import KERNEL, MACHINE
 
+from partway.engine import Stop
 from partway.errors import EngineError, PartwayError
 from partway.graph import TensorInfo
 from partway.profiling import Effort
@@ -55,7 +56,13 @@ class Session:
         self.overhead_s = overhead_s
         self.kernels_s: list[float] = []
 
-    def run(self, feeds: Mapping[str, np.ndarray], outputs: tuple[str, ...] | None = None) -> dict[str, np.ndarray]:
+    def run(
+        self,
+        feeds: Mapping[str, np.ndarray],
+        outputs: tuple[str, ...] | None = None,
+        *,
+        stop: Stop | None = None,
+    ) -> dict[str, np.ndarray]:
         assert feeds["x"].shape == (2, 3)
         run_s = COLD_S if self.machine.cold else WARM_S
         self.machine.cold = False

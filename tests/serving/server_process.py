@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 
-from partway.engine import Level, OrtRuntime, OrtSession
+from partway.engine import Level, OrtRuntime, OrtSession, Stop
 from partway.serving import Server, ServerOptions
 
 
@@ -21,10 +21,16 @@ class _AskingSession(OrtSession):
     def __init__(self, session: OrtSession) -> None:
         super().__init__(session._session)
 
-    def run(self, feeds: Mapping[str, np.ndarray], outputs: tuple[str, ...] | None = None) -> dict[str, np.ndarray]:
+    def run(
+        self,
+        feeds: Mapping[str, np.ndarray],
+        outputs: tuple[str, ...] | None = None,
+        *,
+        stop: Stop | None = None,
+    ) -> dict[str, np.ndarray]:
         print("running", flush=True)
         sys.stdin.readline()
-        return super().run(feeds, outputs)
+        return super().run(feeds, outputs, stop=stop)
 
 
 class _AskingRuntime(OrtRuntime):

@@ -10,7 +10,7 @@ import grpc
 import numpy as np
 import onnx
 
-from partway.engine import Level, OrtRuntime, OrtSession
+from partway.engine import Level, OrtRuntime, OrtSession, Stop
 from partway.graph import Binding, Source
 from partway.wire import (
     BINDING,
@@ -57,13 +57,19 @@ class GatedSession(OrtSession):
         super().__init__(session._session)
         self._gate = gate
 
-    def run(self, feeds: Mapping[str, np.ndarray], outputs: tuple[str, ...] | None = None) -> dict[str, np.ndarray]:
+    def run(
+        self,
+        feeds: Mapping[str, np.ndarray],
+        outputs: tuple[str, ...] | None = None,
+        *,
+        stop: Stop | None = None,
+    ) -> dict[str, np.ndarray]:
         self._gate.runs += 1
         self._gate.running.set()
         assert self._gate.opened.wait(PATIENCE_S)
         if self._gate.failure is not None:
             raise self._gate.failure
-        return super().run(feeds, outputs)
+        return super().run(feeds, outputs, stop=stop)
 
 
 class GatedRuntime(OrtRuntime):

@@ -21,7 +21,7 @@ from tests.models import (
     typed_models,
 )
 
-from partway.engine import OrtSession, PieceStore
+from partway.engine import OrtSession, PieceStore, Stop
 from partway.graph import Piece, candidate_cuts, prefix_cuts, single_tensor_cuts
 from partway.verification import CheckReport, check_model, run_cut
 
@@ -109,9 +109,15 @@ class Disturbed(PieceStore):
 
         class Off(OrtSession):
             def run(
-                self, feeds: Mapping[str, np.ndarray], outputs: tuple[str, ...] | None = None
+                self,
+                feeds: Mapping[str, np.ndarray],
+                outputs: tuple[str, ...] | None = None,
+                *,
+                stop: Stop | None = None,
             ) -> dict[str, np.ndarray]:
-                return {name: array * np.float32(1.001) for name, array in session.run(feeds, outputs).items()}
+                return {
+                    name: array * np.float32(1.001) for name, array in session.run(feeds, outputs, stop=stop).items()
+                }
 
         off = object.__new__(Off)
         off.inputs, off.outputs = session.inputs, session.outputs

@@ -17,7 +17,7 @@ from tests.models import (
 )
 
 from partway.codecs import known_codecs
-from partway.engine import OrtSession, PieceStore
+from partway.engine import OrtSession, PieceStore, Stop
 from partway.errors import InputError
 from partway.graph import Piece, candidate_cuts
 from partway.verification import (
@@ -115,10 +115,14 @@ def test_a_runtime_that_does_not_repeat_itself_is_not_the_codecs_fault(tmp_path:
 
             class Off(OrtSession):
                 def run(
-                    self, feeds: Mapping[str, np.ndarray], outputs: tuple[str, ...] | None = None
+                    self,
+                    feeds: Mapping[str, np.ndarray],
+                    outputs: tuple[str, ...] | None = None,
+                    *,
+                    stop: Stop | None = None,
                 ) -> dict[str, np.ndarray]:
                     off = np.float32(1 + next(turns) * 1e-6)
-                    return {name: array * off for name, array in session.run(feeds, outputs).items()}
+                    return {name: array * off for name, array in session.run(feeds, outputs, stop=stop).items()}
 
             off = object.__new__(Off)
             off.inputs, off.outputs = session.inputs, session.outputs

@@ -17,7 +17,7 @@ from partway.client.codings import Codings
 from partway.client.guide import Guide, Unplanned
 from partway.client.packing import Coding
 from partway.client.predicted import HeadForecast, HeadTime
-from partway.engine import PieceStore, Session
+from partway.engine import PieceStore, Session, Stop
 from partway.errors import BindingError
 from partway.graph import Cut, Model, Piece
 from partway.planning import Conditions, CostTable, CutCost, Decision, interpolate_costs
@@ -219,15 +219,27 @@ class BoundModel:
             if given != tensor.dtype and not (tensor.dtype == np.dtype(object) and given.kind in "USO"):
                 raise BindingError(f"input {tensor.name!r} is {tensor.describe()}; it was fed {given} instead")
 
-    def run(self, piece: Piece, feeds: Mapping[str, np.ndarray], outputs: tuple[str, ...]) -> dict[str, np.ndarray]:
+    def run(
+        self,
+        piece: Piece,
+        feeds: Mapping[str, np.ndarray],
+        outputs: tuple[str, ...],
+        *,
+        stop: Stop | None = None,
+    ) -> dict[str, np.ndarray]:
         """Run a piece on this device.
 
         Args:
             piece: what to run.
             feeds: at least its inputs.
             outputs: which of its outputs are wanted.
+            stop: ends the run early.
+
+        Raises:
+            RunStopped: the run was stopped.
+            EngineError: the runtime failed.
         """
-        return self.session(piece).run({name: feeds[name] for name in piece.inputs}, outputs)
+        return self.session(piece).run({name: feeds[name] for name in piece.inputs}, outputs, stop=stop)
 
     def example(self, cut: Cut, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """The crossing tensors of a cut, at the speed of this machine, whatever it emulates."""

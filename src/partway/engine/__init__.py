@@ -7,6 +7,7 @@ from partway.engine.ort import CPU, Level, NodeArg, OrtRuntime, OrtSession
 from partway.engine.piece_kernels import PieceKernels
 from partway.engine.pieces import PieceStore
 from partway.engine.session import Clock, Session, Sleep, SlowSession
+from partway.engine.stopping import Stop
 
 __all__ = [
     "CPU",
@@ -21,6 +22,7 @@ __all__ = [
     "Session",
     "Sleep",
     "SlowSession",
+    "Stop",
     "TimedGraph",
     "prepare_timing",
     "random_feeds",

@@ -21,6 +21,7 @@ import onnx
 
 from partway.engine.ort import Level, OrtRuntime, OrtSession
 from partway.engine.packing import packs
+from partway.engine.stopping import Stop
 from partway.errors import EngineError
 from partway.graph import Kernel, TensorInfo, read_kernels
 
@@ -45,9 +46,15 @@ class ProfiledSession:
         self.inputs = session.inputs
         self.outputs = session.outputs
 
-    def run(self, feeds: Mapping[str, np.ndarray], outputs: tuple[str, ...] | None = None) -> dict[str, np.ndarray]:
+    def run(
+        self,
+        feeds: Mapping[str, np.ndarray],
+        outputs: tuple[str, ...] | None = None,
+        *,
+        stop: Stop | None = None,
+    ) -> dict[str, np.ndarray]:
         """Compute outputs by name; see `Session.run`."""
-        return self._session.run(feeds, outputs)
+        return self._session.run(feeds, outputs, stop=stop)
 
     def kernel_runs_s(self) -> tuple[tuple[float, ...], ...]:
         """End profiling and tell the seconds of each kernel in each run so far, in whole microseconds.

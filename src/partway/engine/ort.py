@@ -20,7 +20,8 @@ import onnx
 import onnxruntime
 from onnxruntime.capi import onnxruntime_pybind11_state
 
-from partway.errors import BindingError, EngineError, InputError, ModelError
+from partway.engine.stopping import Stop
+from partway.errors import BindingError, EngineError, InputError, ModelError, RunStopped
 from partway.graph import TensorInfo, dtype_name
 from partway.graph.tensors import element_type_of
 
@@ -95,21 +96,29 @@ class OrtSession:
             if tensor.dtype is not None and _is_extended(tensor.dtype)
         }
 
-    def run(self, feeds: Mapping[str, np.ndarray], outputs: tuple[str, ...] | None = None) -> dict[str, np.ndarray]:
+    def run(
+        self,
+        feeds: Mapping[str, np.ndarray],
+        outputs: tuple[str, ...] | None = None,
+        *,
+        stop: Stop | None = None,
+    ) -> dict[str, np.ndarray]:
         """Compute outputs by name; see `Session.run`."""
         wanted = self.outputs if outputs is None else outputs
         if not wanted:
             return {}  # the runtime would take an empty list for all
-        with _translated(BindingError):
+        with _translated(BindingError, stop=stop), _terminated_by(stop) as options:
             if self._extended:
-                return self._run_by_address(feeds, wanted)
-            return dict(zip(wanted, self._session.run(list(wanted), dict(feeds)), strict=True))
+                return self._run_by_address(feeds, wanted, options)
+            return dict(zip(wanted, self._session.run(list(wanted), dict(feeds), options), strict=True))
 
     def end_profiling(self) -> None:
         """Have the runtime finish the file that it was asked to write seconds of kernels to."""
         self._session.end_profiling()
 
-    def _run_by_address(self, feeds: Mapping[str, np.ndarray], wanted: tuple[str, ...]) -> dict[str, np.ndarray]:
+    def _run_by_address(
+        self, feeds: Mapping[str, np.ndarray], wanted: tuple[str, ...], options: onnxruntime.RunOptions | None
+    ) -> dict[str, np.ndarray]:
         values = {}
         for name, array in feeds.items():
             if _is_extended(array.dtype):
@@ -119,7 +128,7 @@ class OrtSession:
                 )
             else:
                 values[name] = onnxruntime.OrtValue.ortvalue_from_numpy(array)
-        results = self._session.run_with_ort_values(list(wanted), values)
+        results = self._session.run_with_ort_values(list(wanted), values, options)
         return {name: self._read(name, value) for name, value in zip(wanted, results, strict=True)}
 
     def _read(self, name: str, value: onnxruntime.OrtValue) -> np.ndarray:
@@ -331,10 +340,27 @@ def _cpu_flags() -> str:
 
 
 @contextmanager
-def _translated(as_type: Callable[[str], Exception], prefix: str = "") -> Iterator[None]:
+def _terminated_by(stop: Stop | None) -> Iterator[onnxruntime.RunOptions | None]:
+    if stop is None:
+        yield None
+        return
+    stop.check()
+    options = onnxruntime.RunOptions()
+    options.log_severity_level = _QUIET
+    forget = stop.on_stop(lambda: setattr(options, "terminate", True))
+    try:
+        yield options
+    finally:
+        forget()
+
+
+@contextmanager
+def _translated(as_type: Callable[[str], Exception], prefix: str = "", *, stop: Stop | None = None) -> Iterator[None]:
     try:
         yield
     except _ERRORS as error:
+        if stop is not None and stop.stopped:
+            raise RunStopped("the run was stopped, since nobody waits for it any more") from error
         invalid = isinstance(error, onnxruntime_pybind11_state.InvalidArgument | ValueError | TypeError)
         kind = as_type if invalid or as_type is not BindingError else EngineError
         raise kind(prefix + str(error).replace("[ONNXRuntimeError] : ", "").strip()) from error

@@ -5,13 +5,18 @@ emulates a weaker machine.
 """
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Protocol
 
 import numpy as np
 
+from partway.engine.stopping import Stop
+
 Clock = Callable[[], float]
 Sleep = Callable[[float], None]
+
+_NAP_S = 0.002  # a wait that can be stopped looks up so often
 
 
 class Session(Protocol):
@@ -25,15 +30,23 @@ class Session(Protocol):
     def outputs(self) -> tuple[str, ...]:
         """Names of the tensors it computes."""
 
-    def run(self, feeds: Mapping[str, np.ndarray], outputs: tuple[str, ...] | None = None) -> dict[str, np.ndarray]:
+    def run(
+        self,
+        feeds: Mapping[str, np.ndarray],
+        outputs: tuple[str, ...] | None = None,
+        *,
+        stop: Stop | None = None,
+    ) -> dict[str, np.ndarray]:
         """Compute outputs by name.
 
         Args:
             feeds: an array for every input.
             outputs: which to return; all by default.
+            stop: ends the run early, between two kernels.
 
         Raises:
             BindingError: the feeds do not fit.
+            RunStopped: the run was stopped.
             EngineError: the runtime failed.
         """
 
@@ -70,10 +83,37 @@ class SlowSession:
         """Names of the tensors it computes."""
         return self._session.outputs
 
-    def run(self, feeds: Mapping[str, np.ndarray], outputs: tuple[str, ...] | None = None) -> dict[str, np.ndarray]:
+    def run(
+        self,
+        feeds: Mapping[str, np.ndarray],
+        outputs: tuple[str, ...] | None = None,
+        *,
+        stop: Stop | None = None,
+    ) -> dict[str, np.ndarray]:
         """As the session's own, later."""
-        with self._busy:
+        with self._turn(stop):
             start_s = self._clock()
-            results = self._session.run(feeds, outputs)
-            self._sleep((self._factor - 1.0) * (self._clock() - start_s))
+            results = self._session.run(feeds, outputs, stop=stop)
+            late_s = (self._factor - 1.0) * (self._clock() - start_s)
+            if stop is None:
+                self._sleep(late_s)
+            else:
+                self._sleep_unless(stop, late_s)
             return results
+
+    @contextmanager
+    def _turn(self, stop: Stop | None) -> Iterator[None]:
+        while not self._busy.acquire(timeout=-1 if stop is None else _NAP_S):
+            if stop is not None:
+                stop.check()
+        try:
+            yield
+        finally:
+            self._busy.release()
+
+    def _sleep_unless(self, stop: Stop, seconds: float) -> None:
+        until_s = self._clock() + seconds
+        while (left_s := until_s - self._clock()) > 0.0:
+            stop.check()
+            self._sleep(min(left_s, _NAP_S))
+        stop.check()
