@@ -91,7 +91,7 @@ def compare(subject: Subject, path: Path, url: str, there: str, count: int) -> R
             parameters={DIGEST: source.digest, BINDING: model.binding.encode()},
         )
         try:
-            answer = transport.infer(request, 120.0).response
+            answer = transport.start(request, 120.0).result().response
         except ServerError as error:
             refused, refusal = refused + 1, str(error)
             continue

@@ -22,6 +22,7 @@
     └── ServerError             the server did not give an answer
         ├── ServerUnavailable   it could not be reached, or not in time
         └── ServerRefused       it answered, and said no
+            └── ServerNotReady  it is there, and still opens the model, or is shutting down
 
 A message says what was found, what was expected and what to do about it.
 """
@@ -131,3 +132,15 @@ class ServerRefused(ServerError):
     def __init__(self, status: str, message: str) -> None:
         super().__init__(f"the server refused ({status}): {message}")
         self.status = status
+
+
+class ServerNotReady(ServerRefused):
+    """The server is there and cannot answer now; asked again soon, it may.
+
+    Attributes:
+        state: `loading` or `draining`.
+    """
+
+    def __init__(self, status: str, message: str, state: str) -> None:
+        super().__init__(status, message)
+        self.state = state

@@ -8,8 +8,9 @@ import numpy as np
 from partway.client import Answer
 from partway.codecs import Coded, available_codecs, decode_tensor
 from partway.engine import OrtRuntime, PieceStore
-from partway.errors import ServerRefused
+from partway.errors import PartwayError, ServerRefused
 from partway.graph import Binding, Model, Source, canonicalise, tail_piece
+from partway.testing import FakeCall
 from partway.wire import (
     BINDING,
     CODEC,
@@ -57,7 +58,18 @@ class LoopbackServer:
         self.inferred: list[InferRequest] = []
         self._stores: dict[str, PieceStore] = {}
 
-    def infer(self, request: InferRequest, timeout_s: float) -> Answer:
+    def start(self, request: InferRequest, timeout_s: float) -> FakeCall:
+        """A call that is settled already."""
+        call = FakeCall()
+        try:
+            answer = self._answer(request)
+        except PartwayError as error:
+            call.fail(error)
+        else:
+            call.settle(lambda: answer)
+        return call
+
+    def _answer(self, request: InferRequest) -> Answer:
         """Encode, decode, run, encode, decode: as between two machines."""
         sent = encode_request(request)
         arrived = decode_request(sent)

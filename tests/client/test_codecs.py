@@ -16,10 +16,11 @@ from tests.processes import serving
 import partway
 from partway.client import Answer, connect
 from partway.engine import OrtRuntime
-from partway.errors import InputError, ServerRefused
+from partway.errors import InputError, PartwayError, ServerRefused
 from partway.graph import Model, Source, canonicalise
 from partway.link import Link
 from partway.planning import CutCost
+from partway.testing import FakeCall
 from partway.wire import CODEC, COSTS_MODEL, InferRequest, InferResponse, Tensor
 
 pytest.importorskip("zstandard")
@@ -166,10 +167,21 @@ class Comparing:
         self._model = model_of(path)
         self.compared = 0
 
-    def infer(self, request: InferRequest, timeout_s: float) -> Answer:
-        answer = self._inner.infer(request, timeout_s)
+    def start(self, request: InferRequest, timeout_s: float) -> FakeCall:
+        call = FakeCall()
+        try:
+            answer = self._ask(request, timeout_s)
+        except PartwayError as error:
+            call.fail(error)
+        else:
+            call.settle(lambda: answer)
+        return call
+
+    def _ask(self, request: InferRequest, timeout_s: float) -> Answer:
+        answer = self._inner.start(request, timeout_s).result()
         if any(CODEC in tensor.parameters for tensor in request.tensors):
-            raw = self._inner.infer(replace(request, tensors=self._raw(request.tensors)), timeout_s).response
+            plain = replace(request, tensors=self._raw(request.tensors))
+            raw = self._inner.start(plain, timeout_s).result().response
             assert arrays(answer.response) == arrays(raw), "bit for bit"
             self.compared += 1
         return replace(answer, round_trip_s=answer.round_trip_s + answer.up_bytes / UPLINK)

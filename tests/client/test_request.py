@@ -27,9 +27,9 @@ class TimedBound(BoundModel):
     clock: FakeClock
     observed_s: float | None = None
 
-    def run(self, *arguments: object) -> dict[str, np.ndarray]:
+    def run(self, *arguments: object, **options: object) -> dict[str, np.ndarray]:
         self.clock.advance(HEAD_S)
-        return super().run(*arguments)  # type: ignore[arg-type]  # passed on
+        return super().run(*arguments, **options)  # type: ignore[arg-type]  # passed on
 
     def observe_head(self, cut: Cut, head_s: float, *, alone: bool) -> None:
         assert alone

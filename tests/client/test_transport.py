@@ -1,19 +1,21 @@
 """The transport says what became of a request, and never waits for ever."""
 
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import grpc
 import numpy as np
 import pytest
 from tests.models import chain_model, random_feeds, run_whole
 
 from partway.client import GrpcTransport, connect
-from partway.errors import ServerRefused, ServerUnavailable
+from partway.errors import ServerNotReady, ServerRefused, ServerUnavailable
 from partway.link import Link, RunningEmulator, run_emulator
 from partway.serving import run_server
-from partway.wire import InferRequest, Tensor
+from partway.wire import STATE_HEADER, InferRequest, Tensor
 
 FAST_LINK = Link(uplink_bytes_per_s=1e9, downlink_bytes_per_s=1e9, rtt_s=0.0)
 
@@ -34,7 +36,7 @@ def link(model: Path) -> Iterator[RunningEmulator]:
 
 @pytest.fixture
 def transport(link: RunningEmulator) -> Iterator[GrpcTransport]:
-    transport = connect(f"grpc://{link.address[0]}:{link.address[1]}", clock=lambda: 0.0)
+    transport = connect(f"grpc://{link.address[0]}:{link.address[1]}", clock=time.monotonic)
     yield transport
     transport.close()
 
@@ -47,14 +49,14 @@ def request_of(model: Path) -> InferRequest:
 
 
 def assert_answered(model: Path, transport: GrpcTransport) -> None:
-    answer = transport.infer(request_of(model), 60.0)
+    answer = transport.start(request_of(model), 60.0).result()
     expected = run_whole(model, random_feeds(model))
     for tensor in answer.response.tensors:
         np.testing.assert_allclose(tensor.array, expected[tensor.name], rtol=1e-4, atol=1e-6)
 
 
 def test_an_answer_comes_with_what_the_network_saw(model: Path, transport: GrpcTransport) -> None:
-    answer = transport.infer(request_of(model), 60.0)
+    answer = transport.start(request_of(model), 60.0).result()
     assert answer.up_bytes > sum(tensor.array.nbytes for tensor in request_of(model).tensors)
     assert answer.down_bytes > 0
 
@@ -69,7 +71,7 @@ def test_a_link_that_swallows_everything_is_given_up_on_and_found_again(
         model_name=model.stem, tensors=(Tensor(name="image", array=np.zeros(payload_bytes, np.uint8)),)
     )
     with pytest.raises(ServerUnavailable):
-        transport.infer(swallowed, 0.2)
+        transport.start(swallowed, 0.2).result()
     link.restore()
     assert_answered(model, transport)
 
@@ -97,30 +99,87 @@ def test_other_requests_go_on_when_one_is_given_up(model: Path, transport: GrpcT
         asked = [pool.submit(ask) for _ in range(64)]
         assert go_on.wait(60.0)
         with pytest.raises(ServerUnavailable):
-            transport.infer(request_of(model), 1e-6)
+            transport.start(request_of(model), 1e-6).result()
         for pending in asked:
             pending.result()
 
 
 def test_a_refusal_carries_the_servers_own_sentence(model: Path, transport: GrpcTransport) -> None:
     with pytest.raises(ServerRefused, match="no model"):
-        transport.infer(InferRequest(model_name="no model"), 60.0)
+        transport.start(InferRequest(model_name="no model"), 60.0).result()
 
 
 def test_a_server_that_is_absent_is_unavailable_at_once(model: Path) -> None:
     transport = connect("grpc://127.0.0.1:9", clock=lambda: 0.0)
     with pytest.raises(ServerUnavailable, match="UNAVAILABLE"):
-        transport.infer(request_of(model), 60.0)
+        transport.start(request_of(model), 60.0).result()
     transport.close()
 
 
 def test_a_closed_transport_fails_what_is_on_its_way(model: Path, link: RunningEmulator) -> None:
-    transport = connect(f"grpc://{link.address[0]}:{link.address[1]}", clock=lambda: 0.0)
+    transport = connect(f"grpc://{link.address[0]}:{link.address[1]}", clock=time.monotonic)
     assert_answered(model, transport)
     link.blackhole()
     with ThreadPoolExecutor(8) as pool:
-        pending = [pool.submit(transport.infer, request_of(model), 60.0) for _ in range(8)]
+        calls = [transport.start(request_of(model), 60.0) for _ in range(8)]
+        pending = [pool.submit(call.result) for call in calls]
         transport.close()
         for request in pending:
             with pytest.raises(ServerUnavailable):
                 request.result()
+
+
+def test_whoever_only_looks_is_told_that_the_answer_is_not_there_yet(
+    model: Path, link: RunningEmulator, transport: GrpcTransport
+) -> None:
+    assert_answered(model, transport)
+    link.blackhole()
+    call = transport.start(request_of(model), 60.0)
+    with pytest.raises(TimeoutError):
+        call.result(0.0)
+    done = threading.Event()
+    call.on_done(done.set)
+    assert not done.is_set()
+    link.restore()
+    assert done.wait(60.0)
+    assert call.result(0.0).response.tensors
+    call.cancel()
+    assert call.result().response.tensors, "an answer that is there stays"
+
+
+def test_a_call_that_is_withdrawn_ends_at_once_and_the_connection_goes_on(
+    model: Path, link: RunningEmulator, transport: GrpcTransport
+) -> None:
+    assert_answered(model, transport)
+    link.blackhole()
+    calls = [transport.start(request_of(model), 60.0) for _ in range(3)]
+    done = [threading.Event() for _ in calls]
+    for call, event in zip(calls, done, strict=True):
+        call.on_done(event.set)
+        call.cancel()
+        assert event.is_set()
+        with pytest.raises(ServerUnavailable, match="withdrawn"):
+            call.result(0.0)
+    link.restore()
+    assert_answered(model, transport)
+
+
+def test_a_server_that_is_loading_says_so_and_is_not_taken_for_dead(model: Path) -> None:
+    class Loading(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc has no types
+        def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler:
+            def refuse(_request: bytes, context: grpc.ServicerContext) -> bytes:
+                context.set_trailing_metadata(((STATE_HEADER, "loading"),))
+                context.abort(grpc.StatusCode.UNAVAILABLE, "the model is still being opened")
+                return b""
+
+            return grpc.unary_unary_rpc_method_handler(refuse)
+
+    server = grpc.server(ThreadPoolExecutor(1), handlers=(Loading(),))
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    transport = connect(f"grpc://127.0.0.1:{port}", clock=time.monotonic)
+    with pytest.raises(ServerNotReady, match="still being opened") as refusal:
+        transport.start(request_of(model), 60.0).result()
+    assert refusal.value.state == "loading"
+    transport.close()
+    server.stop(None).wait()

@@ -239,7 +239,7 @@ def answer_remotely(url: str, model: Model, *, model_name: str, timeout_s: float
     def answer(feeds: Feeds) -> Reply:
         tensors = tuple(Tensor(name=name, array=np.ascontiguousarray(feeds[name])) for name in cut.crossing)
         request = InferRequest(model_name=model_name, tensors=tensors, outputs=outputs, parameters=parameters)
-        found = transport.infer(request, timeout_s).response.tensors
+        found = transport.start(request, timeout_s).result().response.tensors
         arrays = {tensor.name: tensor.array for tensor in found}
         return Reply(outputs=arrays, crossing=cut.crossing, offloaded=True)
 

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from partway.client.bound import BoundModel
+from partway.client.call import Answer
 from partway.client.observer import Observer
-from partway.client.transport import Answer, Transport
+from partway.client.transport import Transport
 from partway.engine import Clock
 from partway.errors import PartwayError, ServerRefused, ServerUnavailable, WireError
 from partway.graph import Model
@@ -150,7 +151,7 @@ class Remote:
     def _ask(self, request: InferRequest, timeout_s: float) -> tuple[Answer, Load | None]:
         start_s = self._clock()
         try:
-            answer = self._transport.infer(request, timeout_s)
+            answer = self._transport.start(request, timeout_s).result()
             load = decode_load(answer.response.parameters)
         except ServerUnavailable as error:
             waited_s = self._clock() - start_s

@@ -1,79 +1,62 @@
 """How requests reach the server: a small interface and its gRPC implementation.
 
-Input: `InferRequest` records. Output: the answer and what the network saw of it. gRPC's errors become ours here
-and nowhere else. A fake transport lives in `partway.testing`.
+Input: `InferRequest` records. Output: calls that give the answer and what the network saw of it. gRPC's errors become
+ours here and nowhere else. A fake transport lives in `partway.testing`.
 """
 
 import logging
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol, cast
 from urllib.parse import urlsplit
 
 import grpc
 
+from partway.client.call import Answer, Call, PendingCall
 from partway.engine import Clock
-from partway.errors import InputError, ServerRefused, ServerUnavailable
-from partway.wire import DEFAULT_LIMITS, InferRequest, InferResponse, Method, decode_response, encode_request
+from partway.errors import InputError, ServerNotReady, ServerRefused, ServerUnavailable
+from partway.wire import DEFAULT_LIMITS, STATE_HEADER, InferRequest, Method, decode_response, encode_request
 
 logger = logging.getLogger(__name__)
 
+_MOST_UNHEARD = 2
 _GRACE_S = 0.1  # gRPC's own deadline comes first where it works: its error says more
 _CLOSE_S = 1.0
 _NO_ANSWER = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """A response and what the network saw of it.
-
-    Attributes:
-        response: the server's answer, checked.
-        round_trip_s: from the first byte handed over until the last one came back.
-        up_bytes: length of the request.
-        down_bytes: length of the response.
-    """
-
-    response: InferResponse
-    round_trip_s: float
-    up_bytes: int
-    down_bytes: int
-
-
 class Transport(Protocol):
     """Carries requests to one server; safe to call from several threads."""
 
-    def infer(self, request: InferRequest, timeout_s: float) -> Answer:
-        """The server's answer.
+    def start(self, request: InferRequest, timeout_s: float) -> Call:
+        """Send a request; its answer is waited for by whoever holds the call.
 
         Args:
             request: what to send.
-            timeout_s: give up after this long.
+            timeout_s: how long the call lasts. The server is told, so that it need not work for nobody.
 
         Raises:
-            ServerUnavailable: no answer in time, or no server.
-            ServerRefused: the server said no.
-            WireError: the request cannot be sent, or the answer is damaged.
+            WireError: the request cannot be sent.
         """
 
     def close(self) -> None:
         """Let the connection go."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Connection:
     channel: grpc.Channel
-    call: Callable[..., grpc.Future]
-    users: int = 0
-    pending: set[grpc.Future] = field(default_factory=set)
+    infer: Callable[..., grpc.Future]
+    unheard: int = 0  # calls in a row that were withdrawn, with nothing heard meanwhile
 
 
 class GrpcTransport:
-    """Carries requests over one connection, and over a new one after an answer did not come in time.
+    """Carries requests over one connection, and over a new one once that fell silent.
 
     A connection that fell silent may be dead without knowing it, or have megabytes of an abandoned request in its way:
-    nobody waits for it again, and it is closed when the last request on it has ended.
+    nobody waits for it again, and it is closed when the last request on it has ended. It counts as silent when an
+    answer did not come in time, or when two calls in a row were withdrawn without a word from the server.
 
     Args:
         address: `host:port`.
@@ -86,56 +69,46 @@ class GrpcTransport:
         self._lock = threading.Lock()
         self._closed = False
         self._connection = self._open()
+        self._calls: dict[PendingCall, _Connection] = {}
 
-    def infer(self, request: InferRequest, timeout_s: float) -> Answer:
-        """The server's answer; see `Transport.infer`."""
+    def start(self, request: InferRequest, timeout_s: float) -> Call:
+        """Send a request; see `Transport.start`."""
         content = encode_request(request)
+        future: grpc.Future | None = None
+
+        def withdraw(expired: bool) -> None:
+            if future is not None:
+                future.cancel()
+            self._leave(call, heard=False, silent=expired)
+
+        def arrived(future: grpc.Future) -> None:
+            round_trip_s = self._clock() - start_s
+            silent = future.code() is grpc.StatusCode.DEADLINE_EXCEEDED and not future.trailing_metadata()
+            if call.settle(lambda: _read(future, round_trip_s=round_trip_s, up_bytes=len(content))):
+                self._leave(call, heard=not silent, silent=silent)
+
+        # Not left to gRPC's own deadline: a write that the network swallows keeps it waiting for ever.
+        call = PendingCall(clock=self._clock, lasts_s=timeout_s + _GRACE_S, withdraw=withdraw)
+        with self._lock:
+            connection = self._calls[call] = self._connection
         start_s = self._clock()
-        received = self._exchange(content, timeout_s)
-        round_trip_s = self._clock() - start_s
-        return Answer(
-            response=decode_response(received),
-            round_trip_s=round_trip_s,
-            up_bytes=len(content),
-            down_bytes=len(received),
-        )
+        try:
+            future = connection.infer(content, timeout=timeout_s)
+        except ValueError as error:  # the channel was closed before
+            call.fail(ServerUnavailable(f"the connection to {self._address} was closed: {error}"))
+            self._leave(call, heard=False, silent=False)
+            return call
+        future.add_done_callback(arrived)
+        return call
 
     def close(self) -> None:
         """Close the connection; requests on it fail."""
         with self._lock:
             self._closed = True
-            pending = tuple(self._connection.pending)
-        for call in pending:
+            calls = tuple(self._calls)
+        for call in calls:
             call.cancel()  # closing alone would leave them waiting for a silent network
         _close(self._connection.channel).join(_CLOSE_S)
-
-    def _exchange(self, content: bytes, timeout_s: float) -> bytes:
-        with self._lock:
-            connection = self._connection
-            connection.users += 1
-        pending: grpc.Future | None = None
-        try:
-            pending = connection.call(content, timeout=timeout_s)
-            with self._lock:
-                connection.pending.add(pending)
-            # Not left to gRPC's own deadline: a write that the network swallows keeps it waiting for ever.
-            return cast(bytes, pending.result(timeout=timeout_s + _GRACE_S))
-        except grpc.FutureTimeoutError as error:
-            if pending is not None:
-                pending.cancel()
-            self._abandon(connection)
-            raise ServerUnavailable(f"no answer from the server within {timeout_s:.2f} s") from error
-        except (grpc.FutureCancelledError, ValueError) as error:  # ValueError: the channel was closed before
-            raise ServerUnavailable("the connection was closed while the server was asked") from error
-        except grpc.RpcError as error:
-            status, details = error.code(), error.details() or "no details"
-            if status is grpc.StatusCode.DEADLINE_EXCEEDED:
-                self._abandon(connection)
-            if status in _NO_ANSWER:
-                raise ServerUnavailable(f"no answer from the server ({status.name}): {details}") from error
-            raise ServerRefused(status.name, details) from error
-        finally:
-            self._leave(connection, pending)
 
     def _open(self) -> _Connection:
         channel = grpc.insecure_channel(
@@ -153,19 +126,43 @@ class GrpcTransport:
         # No serialisers: encoding and decoding are the device's time, not the network's.
         return _Connection(channel, channel.unary_unary(Method.MODEL_INFER.path).future)
 
-    def _abandon(self, connection: _Connection) -> None:
+    def _leave(self, call: PendingCall, *, heard: bool, silent: bool) -> None:
         with self._lock:
-            if self._connection is connection and not self._closed:
+            connection = self._calls.pop(call)
+            connection.unheard = 0 if heard else connection.unheard + 1
+            given_up = silent or connection.unheard >= _MOST_UNHEARD
+            if given_up and self._connection is connection and not self._closed:
                 logger.info("connection_abandoned address=%s", self._address)
                 self._connection = self._open()
-
-    def _leave(self, connection: _Connection, call: grpc.Future | None) -> None:
-        with self._lock:
-            connection.users -= 1
-            connection.pending.discard(call)
-            unused = connection.users == 0 and connection is not self._connection
+            unused = connection is not self._connection and connection not in self._calls.values()
         if unused:
             _close(connection.channel)
+
+
+def _read(future: grpc.Future, *, round_trip_s: float, up_bytes: int) -> Answer:
+    try:
+        received = cast(bytes, future.result())
+    except grpc.FutureCancelledError as error:
+        raise ServerUnavailable("the connection was closed while the server was asked") from error
+    except grpc.RpcError as error:
+        status, details = error.code(), error.details() or "no details"
+        state = _state(error)
+        if state is not None:
+            raise ServerNotReady(status.name, details, state) from error
+        if status in _NO_ANSWER:
+            raise ServerUnavailable(f"no answer from the server ({status.name}): {details}") from error
+        raise ServerRefused(status.name, details) from error
+    return Answer(
+        response=decode_response(received), round_trip_s=round_trip_s, up_bytes=up_bytes, down_bytes=len(received)
+    )
+
+
+def _state(error: grpc.RpcError) -> str | None:
+    # In what a server of ours says last when it is there and not ready.
+    for name, value in error.trailing_metadata() or ():
+        if name == STATE_HEADER:
+            return str(value)
+    return None
 
 
 def _close(channel: grpc.Channel) -> threading.Thread:
