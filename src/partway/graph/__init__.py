@@ -15,6 +15,7 @@ from partway.graph.cuts import (
     tail_piece,
     whole,
 )
+from partway.graph.extent import most_crossing_bytes
 from partway.graph.kernels import Kernel, Operand, read_kernels, resident_bytes
 from partway.graph.memory import head_bytes
 from partway.graph.model import Model, Node
@@ -46,6 +47,7 @@ __all__ = [
     "dtype_name",
     "head_bytes",
     "match_value",
+    "most_crossing_bytes",
     "node_indices",
     "prefix_cuts",
     "read_kernels",
