@@ -16,6 +16,14 @@ from partway.wire.costs import (
 )
 from partway.wire.datatypes import can_cross, datatype_of, dtype_of
 from partway.wire.descriptors import SERVICE, Method
+from partway.wire.hosts import is_loopback
+from partway.wire.keys import (
+    KeyPair,
+    check_token,
+    read_authorities,
+    read_key_pair,
+    read_lines,
+)
 from partway.wire.load import ORCA_HEADER, Load, decode_load, encode_load, encode_orca
 from partway.wire.messages import decode_request, decode_response, encode_request, encode_response
 from partway.wire.metadata import (
@@ -82,6 +90,7 @@ __all__ = [
     "CostQuery",
     "InferRequest",
     "InferResponse",
+    "KeyPair",
     "Limits",
     "Load",
     "Method",
@@ -93,6 +102,7 @@ __all__ = [
     "Tensor",
     "TensorMetadata",
     "can_cross",
+    "check_token",
     "datatype_of",
     "decode_cost_answer",
     "decode_cost_query",
@@ -118,4 +128,8 @@ __all__ = [
     "encode_response",
     "encode_server_metadata",
     "encode_server_query",
+    "is_loopback",
+    "read_authorities",
+    "read_key_pair",
+    "read_lines",
 ]
