@@ -11,7 +11,6 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from partway.cli.bench_contest import (
     Attempt,
@@ -25,9 +24,10 @@ from partway.cli.bench_contest import (
 )
 from partway.cli.bench_report import Emulation, contest_document, describe_cuts, print_contest
 from partway.cli.bench_server import serve_locally
+from partway.cli.credentials import add_credentials, read_credentials
 from partway.cli.opening import Subject, open_graph, open_subject, read_plan
 from partway.cli.options import add_guidance, add_json, add_model, as_argument, count
-from partway.client import InferenceSession
+from partway.client import Door, InferenceSession, Route, read_route
 from partway.engine import OrtRuntime
 from partway.errors import InputError, ServerUnavailable
 from partway.link import Link, LinkTrace, parse_link, run_emulator
@@ -53,7 +53,7 @@ _READY_S = 60.0
 class _Arena:
     """Where the contest takes place: the server as clients reach it, and what is emulated."""
 
-    url: str
+    route: Route
     model_name: str
     emulation: Emulation
 
@@ -74,9 +74,12 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="the link to emulate: lte, wifi, 3g, 'up=RATE,down=RATE,rtt=TIME', or a .csv trace "
         "(needed without --server; the real network with it)",
     )
-    parser.add_argument("--server", metavar="URL", help="grpc://host:port of a `partway serve` (default: our own)")
+    parser.add_argument(
+        "--server", metavar="URL", help="grpc://host:port of a `partway serve`, grpcs:// for TLS (default: our own)"
+    )
     parser.add_argument("--model-name", metavar="NAME", help="the model's name on the server (default: the file's)")
     add_guidance(parser)
+    add_credentials(parser)
     parser.add_argument(
         "--requests",
         type=count,
@@ -130,16 +133,18 @@ def run(arguments: argparse.Namespace) -> int:
 @contextlib.contextmanager
 def _arena(arguments: argparse.Namespace, link: Link | LinkTrace | None) -> Iterator[_Arena]:
     with contextlib.ExitStack() as stack:
+        credentials = read_credentials(arguments)
         if arguments.server is None:
             with waiting("starting the server", quiet=arguments.json):
-                address = stack.enter_context(serve_locally((Path(arguments.model),))).address
+                host, port = stack.enter_context(serve_locally((Path(arguments.model),))).address
+            route = Route(scheme="grpc", host=host, port=port)
         else:
-            address = _parse_address(arguments.server)
+            route = read_route(arguments.server, credentials)
+            Door(route)  # judged by where the server is, and not by where the emulated link begins
         if link is not None:
-            address = stack.enter_context(run_emulator(address, link)).address
-        host = f"[{address[0]}]" if ":" in address[0] else address[0]
+            route = route.through(*stack.enter_context(run_emulator((route.host, route.port), link)).address)
         yield _Arena(
-            url=f"grpc://{host}:{address[1]}",
+            route=route,
             model_name=arguments.model_name
             if arguments.server and arguments.model_name
             else Path(arguments.model).stem,
@@ -157,17 +162,18 @@ def _contest(arguments: argparse.Namespace, subject: Subject, feeds: Feeds, aren
         )
     model = open_graph(subject, OrtRuntime(threads=arguments.threads), quiet=arguments.json)
 
-    def session(server: str | None) -> InferenceSession:
+    def session(route: Route | None) -> InferenceSession:
         return InferenceSession(
             arguments.model,
-            server=server,
+            server=None if route is None else route.url,
+            credentials=None if route is None else route.credentials,
             model_name=arena.model_name,
             bind=subject.values,
             threads=arguments.threads,
             timeout_s=arguments.timeout,
             device_slowdown=arguments.device_slowdown,
             profile=arguments.profile,
-            plan=plan if server is not None else None,
+            plan=plan if route is not None else None,
         )
 
     judge = Judge(
@@ -177,9 +183,9 @@ def _contest(arguments: argparse.Namespace, subject: Subject, feeds: Feeds, aren
         max_error=0.0 if plan is None else plan.constraints.max_error or 0.0,
     )
     with (
-        session(arena.url) as partway,
+        session(arena.route) as partway,
         session(None) as device,
-        answer_remotely(arena.url, model, model_name=arena.model_name, timeout_s=arguments.timeout) as server,
+        answer_remotely(arena.route, model, model_name=arena.model_name, timeout_s=arguments.timeout) as server,
     ):
         answers = {Way.PARTWAY: answer_with(partway), Way.DEVICE_ONLY: answer_with(device), Way.SERVER_ONLY: server}
         contest = Contest(answers, judge, settle=partway.settle)
@@ -232,14 +238,3 @@ def _facts(
         ("answers", f"{checked} held against the whole model's; the largest difference is {worst:.1e} of its scale"),
         *([("lost", f"such a request has no time and is in no mean; the first one: {lost}")] if lost else []),
     ]
-
-
-def _parse_address(url: str) -> tuple[str, int]:
-    parts = urlsplit(url)
-    try:
-        host, port = parts.hostname, parts.port
-    except ValueError:
-        host = port = None
-    if parts.scheme != "grpc" or not host or port is None:
-        raise InputError(f"{url!r} is no server address; write grpc://host:port, for instance grpc://127.0.0.1:8001")
-    return host, port

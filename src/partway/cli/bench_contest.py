@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from partway.client import InferenceSession, connect
+from partway.client import Door, GrpcTransport, InferenceSession, Route
 from partway.codecs import is_lossless
 from partway.engine import Clock, Level, OrtRuntime
 from partway.errors import PartwayError
@@ -219,22 +219,22 @@ def answer_with(session: InferenceSession) -> Answer:
 
 
 @contextlib.contextmanager
-def answer_remotely(url: str, model: Model, *, model_name: str, timeout_s: float) -> Iterator[Answer]:
+def answer_remotely(route: Route, model: Model, *, model_name: str, timeout_s: float) -> Iterator[Answer]:
     """Answer by sending the inputs to the server, with nothing to fall back on.
 
     Args:
-        url: `grpc://host:port`.
+        route: to the server.
         model: the canonical graph.
         model_name: its name on the server.
         timeout_s: a request is lost after so long.
 
     Raises:
-        InputError: the model's inputs cannot be sent, or no such URL.
+        InputError: the model's inputs cannot be sent, or the credentials cannot be used.
     """
     cut = server_only(model)
     parameters = {DIGEST: model.source_digest, BINDING: model.binding.encode()}
     outputs = cut.tail.outputs if cut.tail is not None else ()
-    transport = connect(url, clock=time.perf_counter)
+    transport = GrpcTransport(Door(route), clock=time.perf_counter)
 
     def answer(feeds: Feeds) -> Reply:
         tensors = tuple(Tensor(name=name, array=np.ascontiguousarray(feeds[name])) for name in cut.crossing)

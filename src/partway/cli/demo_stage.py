@@ -17,7 +17,7 @@ from partway.cli.bench_contest import Attempt, Contest, Feeds, Judge, Way, answe
 from partway.cli.bench_server import LocalServer, serve_locally
 from partway.cli.demo_models import OcrModels
 from partway.cli.demo_script import Phase
-from partway.client import InferenceSession
+from partway.client import InferenceSession, Route
 from partway.engine import OrtRuntime
 from partway.errors import PartwayError
 from partway.graph import Model, Source, canonicalise
@@ -108,7 +108,7 @@ def set_stage(models: OcrModels, batches: tuple[np.ndarray, ...], *, device_slow
     with contextlib.ExitStack() as stack:
         server = stack.enter_context(serve_locally((path,), threads=server_threads))
         link = stack.enter_context(run_emulator(server.address, _LEARNING_LINK))
-        url = f"grpc://{link.address[0]}:{link.address[1]}"
+        route = Route(scheme="grpc", host=link.address[0], port=link.address[1])
         # All three send raw tensors: a rendered page has so much white that any codec would steal the cut's show.
         partway, device = (
             stack.enter_context(
@@ -116,9 +116,9 @@ def set_stage(models: OcrModels, batches: tuple[np.ndarray, ...], *, device_slow
                     path, server=to, threads=1, timeout_s=TIMEOUT_S, device_slowdown=device_slowdown, codecs=()
                 )
             )
-            for to in (url, None)
+            for to in (route.url, None)
         )
-        remote = stack.enter_context(answer_remotely(url, model, model_name=path.stem, timeout_s=TIMEOUT_S))
+        remote = stack.enter_context(answer_remotely(route, model, model_name=path.stem, timeout_s=TIMEOUT_S))
         answers = {
             Way.PARTWAY: answer_with(partway),
             Way.DEVICE_ONLY: answer_with(device),

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from partway.cli.credentials import add_credentials, read_credentials
 from partway.cli.opening import open_subject, read_plan
 from partway.cli.options import add_guidance, add_json, add_model, as_argument, count
 from partway.cli.writing import require_writable
@@ -25,6 +26,7 @@ _EXAMPLES = """examples:
   partway run resnet50.onnx
   partway run resnet50.onnx --server grpc://192.168.1.20:8001 --wait --repeat 20
   partway run resnet50.onnx --server grpc://192.168.1.20:8001 --plan plan.json
+  partway run resnet50.onnx --server grpcs://gpu.example:8001 --ca ca.pem --token-file token
   partway run resnet50.onnx --input photo.npz --output scores.npz
 
 Without --wait the first requests may run on the device alone: costs are learnt
@@ -43,7 +45,9 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         epilog=_EXAMPLES,
     )
     add_model(parser)
-    parser.add_argument("--server", metavar="URL", help="grpc://host:port of a `partway serve` (default: none)")
+    parser.add_argument(
+        "--server", metavar="URL", help="grpc://host:port of a `partway serve`, grpcs:// for TLS (default: none)"
+    )
     parser.add_argument("--model-name", metavar="NAME", help="the model's name on the server (default: the file's)")
     parser.add_argument("--output", type=Path, metavar="FILE", help="write the outputs as .npz")
     parser.add_argument("--repeat", type=count, default=1, metavar="N", help="how many requests (default 1)")
@@ -58,6 +62,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="finish alone when the server takes longer (default 10s)",
     )
     add_guidance(parser)
+    add_credentials(parser)
     add_json(parser)
     parser.set_defaults(run=run)
 
@@ -73,12 +78,14 @@ def run(arguments: argparse.Namespace) -> int:
         require_writable(arguments.output)
     if arguments.wait and arguments.server is None:
         raise InputError("--wait waits for the server's costs; give --server too, or leave --wait out")
+    credentials = read_credentials(arguments)
     subject = open_subject(arguments)
     feeds = subject.feeds(arguments.seed)
     plan = read_plan(arguments.plan, subject)
     with InferenceSession(
         arguments.model,
         server=arguments.server,
+        credentials=credentials,
         model_name=arguments.model_name,
         bind=subject.values,
         threads=arguments.threads,

@@ -18,6 +18,7 @@ from types import TracebackType
 import numpy as np
 
 from partway.client.bound import BoundModel
+from partway.client.credentials import Credentials
 from partway.client.feeds import match_values, read_feeds
 from partway.client.guide import guide_of
 from partway.client.learner import Learner, file_stamp
@@ -49,7 +50,8 @@ class InferenceSession:
 
     Args:
         path_or_model: the ONNX file.
-        server: `grpc://host:port` of a `partway serve`; None to stay on the device.
+        server: `grpc://host:port` of a `partway serve`, `grpcs://` for TLS; None to stay on the device.
+        credentials: the token and certificates that the server asks for, and what its own is judged by.
         model_name: the model's name there; by default the file's stem.
         bind: inputs held constant, by name; they need not be fed.
         threads: threads within an operator; None for all cores.
@@ -68,7 +70,7 @@ class InferenceSession:
 
     Raises:
         ModelError: the file cannot be loaded.
-        InputError: no such provider, a bad address or a bad number, a profile that does not fit the others, or a
+        InputError: no such provider, a bad address, credentials or number, a profile that does not fit the others, or a
             codec that is unknown, not installed or lossy; a plan that rules the device alone out, or one beside codecs.
         DocumentError: the profile or the plan cannot be read.
     """
@@ -78,6 +80,7 @@ class InferenceSession:
         path_or_model: str | Path,
         *,
         server: str | None = None,
+        credentials: Credentials | None = None,
         model_name: str | None = None,
         bind: Mapping[str, np.ndarray | float] | None = None,
         threads: int | None = None,
@@ -97,7 +100,7 @@ class InferenceSession:
             raise InputError(f"device_slowdown is {device_slowdown}; a device can be slowed by a factor of 1 or more")
         guide = guide_of(plan, codecs)
         if transport is None and server is not None:
-            transport = connect(server, clock=time.perf_counter)
+            transport = connect(server, clock=time.perf_counter, credentials=credentials)
         self._path = Path(path_or_model)
         self._runtime = OrtRuntime(threads=threads, providers=providers)
         foresight = None if profile is None else Foresight.of(profile, self._runtime)

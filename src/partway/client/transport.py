@@ -9,14 +9,15 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, cast
-from urllib.parse import urlsplit
 
 import grpc
 
 from partway.client.call import Answer, Call, PendingCall
+from partway.client.channel import Door, read_route
+from partway.client.credentials import Credentials
 from partway.engine import Clock
-from partway.errors import InputError, ServerNotReady, ServerRefused, ServerUnavailable
-from partway.wire import DEFAULT_LIMITS, STATE_HEADER, InferRequest, Method, decode_response, encode_request
+from partway.errors import ServerNotReady, ServerRefused, ServerUnavailable
+from partway.wire import STATE_HEADER, InferRequest, Method, decode_response, encode_request
 
 logger = logging.getLogger(__name__)
 
@@ -59,13 +60,13 @@ class GrpcTransport:
     answer did not come in time, or when two calls in a row were withdrawn without a word from the server.
 
     Args:
-        address: `host:port`.
+        door: opens connections to the server.
         clock: seconds, monotonic.
     """
 
-    def __init__(self, address: str, *, clock: Clock) -> None:
+    def __init__(self, door: Door, *, clock: Clock) -> None:
         self._clock = clock
-        self._address = address
+        self._door = door
         self._lock = threading.Lock()
         self._closed = False
         self._connection = self._open()
@@ -84,7 +85,7 @@ class GrpcTransport:
         def arrived(future: grpc.Future) -> None:
             round_trip_s = self._clock() - start_s
             silent = future.code() is grpc.StatusCode.DEADLINE_EXCEEDED and not future.trailing_metadata()
-            if call.settle(lambda: _read(future, round_trip_s=round_trip_s, up_bytes=len(content))):
+            if call.settle(lambda: _read(self._door, future, round_trip_s=round_trip_s, up_bytes=len(content))):
                 self._leave(call, heard=not silent, silent=silent)
 
         # Not left to gRPC's own deadline: a write that the network swallows keeps it waiting for ever.
@@ -93,9 +94,9 @@ class GrpcTransport:
             connection = self._calls[call] = self._connection
         start_s = self._clock()
         try:
-            future = connection.infer(content, timeout=timeout_s)
+            future = connection.infer(content, timeout=timeout_s, metadata=self._door.headers)
         except ValueError as error:  # the channel was closed before
-            call.fail(ServerUnavailable(f"the connection to {self._address} was closed: {error}"))
+            call.fail(ServerUnavailable(f"the connection to {self._door.address} was closed: {error}"))
             self._leave(call, heard=False, silent=False)
             return call
         future.add_done_callback(arrived)
@@ -111,18 +112,7 @@ class GrpcTransport:
         _close(self._connection.channel).join(_CLOSE_S)
 
     def _open(self) -> _Connection:
-        channel = grpc.insecure_channel(
-            self._address,
-            options=[
-                ("grpc.max_receive_message_length", DEFAULT_LIMITS.message_bytes),
-                ("grpc.max_send_message_length", DEFAULT_LIMITS.message_bytes),
-                ("grpc.initial_reconnect_backoff_ms", 200),
-                ("grpc.min_reconnect_backoff_ms", 2000),  # also how long an attempt to connect may take
-                ("grpc.max_reconnect_backoff_ms", 5000),
-                ("grpc.enable_http_proxy", 0),
-                ("grpc.use_local_subchannel_pool", 1),  # or a new channel would share the dead connection
-            ],
-        )
+        channel = self._door.open()
         # No serialisers: encoding and decoding are the device's time, not the network's.
         return _Connection(channel, channel.unary_unary(Method.MODEL_INFER.path).future)
 
@@ -132,14 +122,14 @@ class GrpcTransport:
             connection.unheard = 0 if heard else connection.unheard + 1
             given_up = silent or connection.unheard >= _MOST_UNHEARD
             if given_up and self._connection is connection and not self._closed:
-                logger.info("connection_abandoned address=%s", self._address)
+                logger.info("connection_abandoned address=%s", self._door.address)
                 self._connection = self._open()
             unused = connection is not self._connection and connection not in self._calls.values()
         if unused:
             _close(connection.channel)
 
 
-def _read(future: grpc.Future, *, round_trip_s: float, up_bytes: int) -> Answer:
+def _read(door: Door, future: grpc.Future, *, round_trip_s: float, up_bytes: int) -> Answer:
     try:
         received = cast(bytes, future.result())
     except grpc.FutureCancelledError as error:
@@ -150,7 +140,7 @@ def _read(future: grpc.Future, *, round_trip_s: float, up_bytes: int) -> Answer:
         if state is not None:
             raise ServerNotReady(status.name, details, state) from error
         if status in _NO_ANSWER:
-            raise ServerUnavailable(f"no answer from the server ({status.name}): {details}") from error
+            raise ServerUnavailable(f"no answer from the server ({status.name}): {door.explain(details)}") from error
         raise ServerRefused(status.name, details) from error
     return Answer(
         response=decode_response(received), round_trip_s=round_trip_s, up_bytes=up_bytes, down_bytes=len(received)
@@ -172,21 +162,15 @@ def _close(channel: grpc.Channel) -> threading.Thread:
     return thread
 
 
-def connect(url: str, *, clock: Clock) -> GrpcTransport:
+def connect(url: str, *, clock: Clock, credentials: Credentials | None = None) -> GrpcTransport:
     """A transport to the server at `url`; it connects when first used.
 
     Args:
-        url: `grpc://host:port`.
+        url: `grpc://host:port`, or `grpcs://host:port` for TLS.
         clock: seconds, monotonic.
+        credentials: shown to the server, and what its certificate is judged by.
 
     Raises:
-        InputError: no such URL.
+        InputError: no such URL, or credentials that cannot be used or would travel in the clear.
     """
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname, parts.port
-    except ValueError as error:
-        raise InputError(f"{url!r} is no server address: {error}; write grpc://host:port") from error
-    if parts.scheme != "grpc" or not host or port is None or parts.path not in ("", "/"):
-        raise InputError(f"{url!r} is no server address; write grpc://host:port, for instance grpc://127.0.0.1:8001")
-    return GrpcTransport(f"[{host}]:{port}" if ":" in host else f"{host}:{port}", clock=clock)
+    return GrpcTransport(Door(read_route(url, credentials)), clock=clock)
