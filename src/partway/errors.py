@@ -13,6 +13,7 @@
     ├── WireError               bytes are not a valid message, or arrived damaged
     │   └── CodecError          an encoded tensor is not what it should be, or a tensor cannot be encoded
     ├── RequestDeclined         what our own server says to one request; its faces turn it into a status
+    │   ├── NotAuthenticated    it needs a token of this server's, and none came
     │   ├── ModelNotFound       no model of that name and version is served
     │   ├── ModelMismatch       the client speaks of another model or binding, or the model's file is broken
     │   ├── ModelUnavailable    the model is still being opened, or the server is shutting down
@@ -80,6 +81,10 @@ class CodecError(WireError):
 
 class RequestDeclined(PartwayError):
     """Our own server does not answer one request; it goes on serving others."""
+
+
+class NotAuthenticated(RequestDeclined):
+    """Whoever asks has not shown a token of this server's."""
 
 
 class ModelNotFound(RequestDeclined):

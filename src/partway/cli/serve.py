@@ -5,20 +5,21 @@ Input: a folder of ONNX files and where to listen. Output: one line on stdout on
 
 import argparse
 import asyncio
-import ipaddress
 import logging
 from pathlib import Path
 
 from partway.cli.options import add_threads, as_argument, count
 from partway.engine import OrtRuntime
 from partway.errors import InputError
-from partway.serving import DEFAULT_MESSAGE_BYTES, Server, ServerOptions
+from partway.serving import DEFAULT_MESSAGE_BYTES, Server, ServerOptions, Tls
 from partway.units import parse_duration, parse_size
 
 _EXAMPLES = """examples:
   partway serve models/
   partway serve models/ --port 0                     any free port
   partway serve models/ --host 0.0.0.0 --insecure    on a network that you trust
+  partway serve models/ --host 0.0.0.0 --tls-certificate server.pem \\
+      --tls-key server.key --token-file tokens       on any other
 
 models/ holds name.onnx files, or name/1/model.onnx as Triton lays them out.
 Once the server listens it prints one line on stdout,
@@ -45,11 +46,6 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "--port", type=as_argument(_parse_port), default=8001, help="port to listen on, 0 for any (default 8001)"
     )
     parser.add_argument(
-        "--insecure",
-        action="store_true",
-        help="allow an address that others can reach; there is no TLS and no password yet",
-    )
-    parser.add_argument(
         "--max-message",
         type=as_argument(_parse_message_size),
         default=DEFAULT_MESSAGE_BYTES,
@@ -71,6 +67,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         metavar="FILE",
         help="what `partway profile` says of this machine: costs are then known before anything ran",
     )
+    _add_security(parser)
     parser.set_defaults(run=run, log_level=logging.WARNING)
 
 
@@ -78,13 +75,9 @@ def run(arguments: argparse.Namespace) -> int:
     """Serve until told to stop; 0.
 
     Raises:
-        InputError: there is no such folder, the address cannot be listened on, or the profile cannot be used.
+        InputError: there is no such folder, the address cannot be listened on or needs protection, or the profile, a
+            certificate, a key or a token cannot be used.
     """
-    if not arguments.insecure and not _is_private(arguments.host):
-        raise InputError(
-            f"--host {arguments.host} lets others reach this server, which has no TLS and no password yet; "
-            "stay on 127.0.0.1 (behind ssh or a proxy), or say --insecure on a network that you trust"
-        )
     server = Server(
         arguments.repository,
         host=arguments.host,
@@ -94,6 +87,10 @@ def run(arguments: argparse.Namespace) -> int:
             queue_capacity=arguments.queue,
             message_bytes=arguments.max_message,
             profile=arguments.profile,
+            tls=_tls(arguments),
+            tokens=arguments.token_file,
+            connections=arguments.connections,
+            insecure=arguments.insecure,
         ),
     )
 
@@ -104,13 +101,34 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _is_private(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False  # a name may mean any address
+def _add_security(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("security")
+    group.add_argument("--tls-certificate", type=Path, metavar="FILE", help="answer with TLS: the certificate, in PEM")
+    group.add_argument("--tls-key", type=Path, metavar="FILE", help="the certificate's key, in PEM")
+    group.add_argument(
+        "--client-ca", type=Path, metavar="FILE", help="clients need a certificate from these authorities (mutual TLS)"
+    )
+    group.add_argument(
+        "--token-file",
+        type=Path,
+        metavar="FILE",
+        help="clients need a token of this file: lines of a name and a token; read again when it changes, or on SIGHUP",
+    )
+    group.add_argument(
+        "--connections", type=count, default=512, metavar="N", help="connections open at the same time (default 512)"
+    )
+    group.add_argument(
+        "--insecure", action="store_true", help="let others reach a server without TLS, or without tokens or client CA"
+    )
+
+
+def _tls(arguments: argparse.Namespace) -> Tls | None:
+    certificate, key, client_ca = arguments.tls_certificate, arguments.tls_key, arguments.client_ca
+    if certificate is None and key is None and client_ca is None:
+        return None
+    if certificate is None or key is None:
+        raise InputError("TLS takes both --tls-certificate and --tls-key; give the one that is missing")
+    return Tls(certificate=certificate, key=key, client_ca=client_ca)
 
 
 def _parse_port(text: str) -> int:

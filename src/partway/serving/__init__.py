@@ -8,5 +8,6 @@ It computes whatever a request leaves to compute, from whichever tensors it was 
 """
 
 from partway.serving.server import DEFAULT_MESSAGE_BYTES, Server, ServerOptions, run_server
+from partway.serving.tls import Tls
 
-__all__ = ["DEFAULT_MESSAGE_BYTES", "Server", "ServerOptions", "run_server"]
+__all__ = ["DEFAULT_MESSAGE_BYTES", "Server", "ServerOptions", "Tls", "run_server"]

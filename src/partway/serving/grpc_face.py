@@ -15,7 +15,7 @@ import grpc
 
 from partway.engine import Clock
 from partway.errors import EngineError, ModelUnavailable, PartwayError, ServerBusy, WireError
-from partway.serving.callers import stranger
+from partway.serving.gate import Gate, caller_of
 from partway.serving.handlers import Handlers
 from partway.serving.statuses import Status, status_of
 from partway.wire import (
@@ -53,13 +53,15 @@ class GrpcFace:
 
     Args:
         handlers: answer.
+        gate: knows who asks.
         limits: what is accepted of a message.
         in_flight_bytes: of all requests that are not answered yet; one alone may be longer.
         clock: the handlers' clock.
     """
 
-    def __init__(self, handlers: Handlers, *, limits: Limits, in_flight_bytes: int, clock: Clock) -> None:
+    def __init__(self, handlers: Handlers, *, gate: Gate, limits: Limits, in_flight_bytes: int, clock: Clock) -> None:
         self._handlers = handlers
+        self._gate = gate
         self._limits = limits
         self._capacity_bytes = in_flight_bytes
         self._in_flight_bytes = 0  # counted on the event loop only
@@ -147,7 +149,7 @@ class GrpcFace:
         left_s = context.time_remaining()
         request = await _off_loop(len(data), lambda: decode_request(data, self._limits))
         deadline_s = None if left_s is None else received_s + left_s
-        caller = stranger(context.peer())
+        caller = caller_of(self._gate, context)
         response = await self._handlers.infer(request, deadline_s, caller=caller, received_s=received_s)
         context.set_trailing_metadata(_report(decode_load(response.parameters) or self._handlers.load()))
         size_bytes = sum(tensor.array.nbytes for tensor in response.tensors)

@@ -6,6 +6,7 @@ Input: a folder of models and where to listen. Output: a running server and its 
 
 import asyncio
 import contextlib
+import functools
 import importlib.metadata
 import logging
 import signal
@@ -27,12 +28,17 @@ from partway.prediction.foresight import Foresight
 from partway.prediction.profile import Profile
 from partway.serving.background import Background
 from partway.serving.executor import Executor
+from partway.serving.exposure import check_exposure
+from partway.serving.gate import Gate, GatedService
 from partway.serving.grpc_face import GrpcFace
+from partway.serving.grpc_options import grpc_options
 from partway.serving.handlers import Handlers
 from partway.serving.learning import Learner
 from partway.serving.models import Models
 from partway.serving.predicted import Forecaster
 from partway.serving.repository import Repository
+from partway.serving.tls import Tls
+from partway.serving.tokens import Tokens
 from partway.wire import Limits
 
 logger = logging.getLogger(__name__)
@@ -61,6 +67,10 @@ class ServerOptions:
         clock: seconds, monotonic.
         seed: of the made-up inputs of timed tails.
         profile: of this machine, or its path: tails are then predicted before they ran.
+        tls: the certificate to answer with; None to answer in the clear.
+        tokens: the file of those who may ask; None for everybody who reaches the server.
+        connections: open at the same time, on each port.
+        insecure: whether others may reach a server that has no TLS or asks nobody who they are.
     """
 
     runtime: OrtRuntime | None = None
@@ -75,6 +85,10 @@ class ServerOptions:
     clock: Clock = field(default=time.perf_counter)
     seed: int = 0
     profile: Profile | str | Path | None = None
+    tls: Tls | None = None
+    tokens: Path | None = None
+    connections: int = 512
+    insecure: bool = False
 
 
 class Server:
@@ -82,12 +96,13 @@ class Server:
 
     Args:
         repository: the folder.
-        host: the address to listen on; anybody who reaches it can use the server.
+        host: the address to listen on; one that others reach needs TLS and a way to know them.
         port: 0 for any that is free.
         options: how to serve.
 
     Raises:
-        InputError: there is no such folder, or the profile does not fit the runtime.
+        InputError: there is no such folder, the profile does not fit the runtime, a certificate, key or token cannot
+            be used, or others would reach a server without protection.
     """
 
     def __init__(
@@ -96,6 +111,9 @@ class Server:
         self._options = options = options or ServerOptions()
         self._host = host
         self._port = port
+        check_exposure(host, tls=options.tls, tokens=options.tokens is not None, insecure=options.insecure)
+        self._credentials = None if options.tls is None else options.tls.grpc_credentials()
+        self._tokens = None if options.tokens is None else Tokens(options.tokens)
         self._runtime = options.runtime or OrtRuntime()
         self._foresight = None if options.profile is None else Foresight.of(options.profile, self._runtime)
         self._repository = Repository(repository, cache=options.cache)
@@ -113,8 +131,8 @@ class Server:
 
     @property
     def url(self) -> str:
-        """Where it listens, as clients are told: `grpc://host:port`."""
-        return f"grpc://{self.address}"
+        """Where it listens, as clients are told: `grpc://host:port`, or `grpcs://` with TLS."""
+        return f"{'grpc' if self._credentials is None else 'grpcs'}://{self.address}"
 
     @property
     def model_names(self) -> tuple[str, ...]:
@@ -129,22 +147,23 @@ class Server:
         """
         options = self._options
         server = grpc.aio.server(
-            options=(
-                ("grpc.max_receive_message_length", options.message_bytes),
-                ("grpc.max_send_message_length", -1),
-                ("grpc.so_reuseport", 0),  # two servers on one port would share its requests
-            ),
+            options=grpc_options(message_bytes=options.message_bytes, connections=options.connections),
             maximum_concurrent_rpcs=options.queue_capacity + options.workers + _WAITING_BESIDE_QUEUE,
         )
+        gate = Gate(self._tokens)
         face = GrpcFace(
             self._handlers,
+            gate=gate,
             limits=Limits(message_bytes=options.message_bytes),
             in_flight_bytes=options.in_flight_bytes,
             clock=options.clock,
         )
-        server.add_generic_rpc_handlers((face.service(),))
+        server.add_generic_rpc_handlers((GatedService(gate, face.service()),))
         try:
-            self._port = server.add_insecure_port(self.address)
+            if self._credentials is None:
+                self._port = server.add_insecure_port(self.address)
+            else:
+                self._port = server.add_secure_port(self.address, self._credentials)
         except RuntimeError as error:
             raise InputError(f"{self.address} cannot be listened on; give another --host or --port") from error
         await server.start()
@@ -170,7 +189,7 @@ class Server:
     async def serve_forever(
         self, on_ready: Callable[[str], None] = lambda _address: None, *, grace_s: float = _GRACE_S
     ) -> None:
-        """Serve until SIGTERM or SIGINT, then drain.
+        """Serve until SIGTERM or SIGINT, then drain; SIGHUP reads the tokens again.
 
         Args:
             on_ready: told the address once the server listens.
@@ -183,13 +202,15 @@ class Server:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stopping.set)
+        if self._tokens is not None:
+            loop.add_signal_handler(signal.SIGHUP, functools.partial(self._tokens.refresh, always=True))
         try:
             await self.start()
             on_ready(self.address)
             await stopping.wait()
         finally:
             await self.stop(grace_s)
-            for number in (signal.SIGTERM, signal.SIGINT):
+            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
                 loop.remove_signal_handler(number)
 
     def settle(self, timeout_s: float | None = None) -> None:

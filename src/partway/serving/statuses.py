@@ -13,6 +13,7 @@ from partway.errors import (
     ModelMismatch,
     ModelNotFound,
     ModelUnavailable,
+    NotAuthenticated,
     PartwayError,
     RequestExpired,
     ServerBusy,
@@ -49,6 +50,7 @@ class Status(Enum):
 
 # A subclass that has a status of its own stands before its base.
 _STATUSES: tuple[tuple[type[PartwayError], Status], ...] = (
+    (NotAuthenticated, Status.UNAUTHENTICATED),
     (ModelNotFound, Status.NOT_FOUND),
     (ModelMismatch, Status.FAILED_PRECONDITION),
     (ModelUnavailable, Status.UNAVAILABLE),
