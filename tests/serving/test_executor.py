@@ -7,7 +7,8 @@ import pytest
 from tests.serving.support import PATIENCE_S, Clock
 
 from partway.errors import EngineError, ModelUnavailable, RequestExpired, ServerBusy
-from partway.serving.executor import Executor, Served
+from partway.serving.executor import Executor
+from partway.serving.jobs import Served
 
 T = TypeVar("T")
 
@@ -117,7 +118,7 @@ def test_a_cancelled_job_never_runs_and_is_no_load(executor: Executor, blocker: 
     left = executor.submit(lambda: ran.append("left"), expected_s=3.0)
     assert executor.load().queue_delay_s == pytest.approx(7.0)
     assert left.cancel()
-    assert not executor._queue
+    assert executor.waiting == 0
     assert executor.load().queue_delay_s == pytest.approx(4.0)
     blocker.released.set()
     assert result(executor.submit(lambda: "next")) == "next"

@@ -156,7 +156,7 @@ def wait_for(condition: Callable[[], bool], client: Client) -> None:
 
 
 def waiting(server: Server) -> int:
-    return len(server._executor._queue)
+    return server._executor.waiting
 
 
 def test_sixteen_first_requests_of_a_cut_build_its_piece_once(tmp_path: Path) -> None:
@@ -213,7 +213,7 @@ def test_a_client_that_leaves_takes_its_request_out_of_the_queue(chain: Path, re
         leaving = begin(client, request_for_chain)
         wait_for(lambda: waiting(server) == 1, client)
         assert leaving.cancel()
-        wait_for(lambda: all(job.future.cancelled() for job in server._executor._queue), client)
+        wait_for(lambda: all(job.future.cancelled() for job in server._executor._turns), client)
         gate.opened.set()
         assert running.code() is Code.OK
         client.infer(request_for_chain)
@@ -228,7 +228,7 @@ def test_a_request_whose_deadline_passes_in_the_queue_is_never_run(
         assert gate.running.wait(PATIENCE_S)
         late = begin(client, request_for_chain, timeout_s=0.05)
         assert late.code() is Code.DEADLINE_EXCEEDED
-        wait_for(lambda: all(job.future.cancelled() for job in server._executor._queue), client)
+        wait_for(lambda: all(job.future.cancelled() for job in server._executor._turns), client)
         gate.opened.set()
         assert running.code() is Code.OK
         client.infer(request_for_chain)

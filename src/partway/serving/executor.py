@@ -1,7 +1,7 @@
 """The queue in front of the processor, and what it knows of the server's load.
 
-    submit -> [ bounded queue ] -> worker -> Served(value, load)
-                  |      |
+    submit -> [ turns, bounded ] -> worker: one job, or several of a group as one -> Served(value, load)
+                 |         |
              full: busy  late or cancelled: dropped before it runs
 
 Input: jobs, each a callable with the seconds that it should take. Output: their results with the `Load` that
@@ -11,53 +11,28 @@ handlers; learning in the background asks it for idle moments.
 
 import logging
 import threading
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import TypeVar
 
 from partway.engine import Clock
-from partway.errors import ModelUnavailable, RequestExpired, ServerBusy
-from partway.serving.slowdown import Slowdown
+from partway.errors import EngineError, ModelUnavailable, PartwayError, RequestExpired, ServerBusy, TooManyRequests
+from partway.serving.jobs import Group, Job, Seat, Served, members_of, pick
+from partway.serving.outlook import Outlook, Run
+from partway.serving.turns import Turns
 from partway.wire import Load
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-_SMOOTHING = 0.25  # the share of the newest job in what a job usually takes
 _LONGEST_S = 3600.0  # of any number that is reported
 _IDLE_PATIENCE_S = 2.0  # a server that is never idle still has to become faster
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Served(Generic[T]):
-    """A job's result.
-
-    Attributes:
-        value: what it returned.
-        load: the server's load at its end, and what the job itself waited and took.
-    """
-
-    value: T
-    load: Load
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Job:
-    work: Callable[[], object]
-    future: Future[Served[object]]
-    expected_s: float | None
-    unloaded_s: float | None
-    deadline_s: float | None
-    arrived_s: float
-    lead_s: float
-    aside_s: Callable[[], float]
+_NEWCOMER = "somebody of whom nothing waits"
 
 
 class Executor:
-    """Runs jobs one after the other, refuses what would not be served in time.
+    """Runs jobs in fair turns, refuses what would not be served in time.
 
     Args:
         clock: seconds, monotonic.
@@ -68,11 +43,10 @@ class Executor:
     def __init__(self, *, clock: Clock, workers: int = 1, capacity: int = 64) -> None:
         self._clock = clock
         self._capacity = capacity
-        self._queue: deque[_Job] = deque()
-        self._running: dict[_Job, float] = {}
+        self._turns: Turns[Job] = Turns()
+        self._running: list[Run] = []
         self._closed = False
-        self._slowdown = Slowdown()
-        self._usual_s = 0.0  # what a job takes of which nothing is known
+        self._outlook = Outlook()
         self._started = 0
         self._changed = threading.Condition()
         self._threads = tuple(
@@ -86,6 +60,8 @@ class Executor:
         self,
         work: Callable[[], T],
         *,
+        share: str = "",
+        seat: Seat[object] | None = None,
         expected_s: float | None = None,
         unloaded_s: float | None = None,
         deadline_s: float | None = None,
@@ -95,8 +71,12 @@ class Executor:
     ) -> Future[Served[T]]:
         """Queue a job; cancelling the future before its turn takes it out again.
 
+        Where as many wait as may, the newest job of whoever has most of them makes room for somebody who has fewer.
+
         Args:
             work: what to run.
+            share: whose turn it takes.
+            seat: its place in the group that it may run with, if there is one.
             expected_s: seconds it may take on an idle machine, or None where nobody knows.
             unloaded_s: seconds it was seen to take on an idle machine; what it takes now, against these, is the
                 slowdown. None where nobody saw it.
@@ -106,42 +86,53 @@ class Executor:
             aside_s: asked once it ran: seconds of the run that are service, and no part of `unloaded_s`.
 
         Raises:
-            ServerBusy: as many jobs as may wait do.
+            ServerBusy: as many jobs as may wait do, and nobody has more of them than this share.
             RequestExpired: its deadline has passed.
             ModelUnavailable: the executor is closed.
         """
-        future: Future[Served[T]] = Future()
         now_s = self._clock()
-        if deadline_s is not None and now_s >= deadline_s:
+        future: Future[Served[T]] = Future()
+        job = Job(
+            work=work,
+            future=future,  # type: ignore[arg-type]  # a future of T is read as one of objects, never written so
+            share=share,
+            seat=seat,
+            expected_s=expected_s,
+            unloaded_s=unloaded_s,
+            deadline_s=deadline_s,
+            arrived_s=now_s if arrived_s is None else arrived_s,
+            lead_s=lead_s,
+            aside_s=aside_s,
+        )
+        if job.is_late(now_s):
             raise RequestExpired("the deadline passed before the request could be queued; allow it more time")
         with self._changed:
             if self._closed:
                 raise ModelUnavailable("the server is shutting down; send the request elsewhere", state="draining")
-            late = self._drop_late(now_s) if len(self._queue) >= self._capacity else []
-            full = len(self._queue) >= self._capacity
+            late = self._drop_late(now_s) if len(self._turns) >= self._capacity else ()
+            displaced = self._displace(share) if len(self._turns) >= self._capacity else None
+            full = len(self._turns) >= self._capacity
             if not full:
-                job = _Job(
-                    work=work,
-                    future=future,  # type: ignore[arg-type]  # a future of T is read as one of objects, never written so
-                    expected_s=expected_s,
-                    unloaded_s=unloaded_s,
-                    deadline_s=deadline_s,
-                    arrived_s=now_s if arrived_s is None else arrived_s,
-                    lead_s=lead_s,
-                    aside_s=aside_s,
-                )
-                self._queue.append(job)
+                self._turns.add(share, job)
+                if job.group is not None:
+                    job.group.returning.came(share, now_s)
                 self._changed.notify_all()
-        for late_job in late:
-            _expire(late_job)
+        _expire(late)
+        if displaced is not None:
+            _refuse(displaced, TooManyRequests(self._crowded("most of them are this client's: its newest gave way")))
         if full:
-            raise ServerBusy(f"{self._capacity} requests wait already, as many as may; send it later or elsewhere")
+            raise ServerBusy(self._crowded("send it later or elsewhere"))
         future.add_done_callback(lambda done: self._forget(job) if done.cancelled() else None)
         return future
 
     def load(self) -> Load:
-        """The load that a request would find now."""
-        return self._load(self._clock(), service_s=0.0, queue_s=0.0)
+        """The load that a request would find now that runs alone, of somebody of whom nothing waits."""
+        return self._load(Job(work=_nothing, share=_NEWCOMER), self._clock(), service_s=0.0, queue_s=0.0)
+
+    @property
+    def waiting(self) -> int:
+        """How many jobs wait."""
+        return len(self._turns)
 
     @property
     def started(self) -> int:
@@ -151,12 +142,12 @@ class Executor:
     @property
     def idle(self) -> bool:
         """Whether no job waits or runs."""
-        return not self._queue and not self._running
+        return not len(self._turns) and not self._running
 
     @property
     def alone(self) -> bool:
         """Whether at most one job waits or runs."""
-        return len(self._queue) + len(self._running) <= 1
+        return len(self._turns) + sum(len(run.left) for run in tuple(self._running)) <= 1
 
     def wait_idle(self, patience_s: float = _IDLE_PATIENCE_S) -> bool:
         """Return when no job waits or runs, or patience is over; False when the executor was closed meanwhile.
@@ -176,108 +167,197 @@ class Executor:
         """
         with self._changed:
             self._closed = True
-            left = tuple(self._queue)
-            self._queue.clear()
+            left = self._turns.clear()
             self._changed.notify_all()
         for job in left:
-            if job.future.set_running_or_notify_cancel():
-                reason = "the server shut down before the request's turn came; send it elsewhere"
-                job.future.set_exception(ModelUnavailable(reason, state="draining"))
+            reason = "the server shut down before the request's turn came; send it elsewhere"
+            _refuse(job, ModelUnavailable(reason, state="draining"))
         for thread in self._threads:
             thread.join(timeout_s)
             if thread.is_alive():
                 logger.warning("job_abandoned thread=%s", thread.name)
 
     def _serve(self) -> None:
-        while (job := self._next()) is not None:
+        while (run := self._next()) is not None:
             try:
-                if not job.future.set_running_or_notify_cancel():
-                    logger.info("job_cancelled")
-                elif job.deadline_s is not None and self._clock() >= job.deadline_s:
-                    _expire(job, running=True)
-                else:
-                    self._run(job)
-            finally:
-                self._leave(job)
-            del job  # its tensors may be large: not kept until the next one comes
+                self._work_off(run)
+            except Exception:
+                # Whatever it is, it must reach the log, and the thread must live on: others wait for it.
+                logger.exception("worker_failed jobs=%d", len(run.left))
+                for job in tuple(run.left):
+                    _refuse(job, EngineError("the server failed on this request; its log says why"))
+            self._leave(run)
+            del run  # its tensors may be large: not kept until the next one comes
 
-    def _next(self) -> _Job | None:
+    def _next(self) -> Run | None:
         with self._changed:
-            self._changed.wait_for(lambda: self._closed or bool(self._queue))
-            if not self._queue:
-                return None
-            job = self._queue.popleft()
-            self._running[job] = self._clock()
-            self._started += 1
-            return job
+            while not len(self._turns):
+                self._changed.wait_for(lambda: self._closed or len(self._turns) > 0)
+                if self._closed:
+                    return None
+                self._linger()
+            now_s = self._clock()
+            late = self._drop_late(now_s)
+            jobs = pick(self._turns) if len(self._turns) else ()
+            run = Run(jobs=jobs, left=list(jobs), start_s=now_s)
+            self._running.append(run)
+            self._started += len(jobs)
+            if run.group is not None:
+                run.group.note(len(jobs) + sum(job.group is run.group for job in self._turns))
+        _expire(late)
+        return run
 
-    def _run(self, job: _Job) -> None:
+    def _linger(self) -> None:
+        """Wait a moment where all who wait are of one group, and as many more as make it pay are about to come."""
+        now_s = self._clock()
+        groups = {id(job.group): job.group for job in self._turns}
+        group = next(iter(groups.values()))
+        if group is None or len(groups) > 1:
+            return
+        there = len(self._turns)
+        coming, until_s = group.returning.expected(now_s)
+        saved_s = _saved_s(group, there, coming)
+        if saved_s > 0.0:
+            wanted = there + coming
+            patience_s = min(until_s, saved_s)
+            self._changed.wait_for(lambda: self._closed or not self._only(group, fewer_than=wanted), patience_s)
+
+    def _only(self, group: Group[object], *, fewer_than: int) -> bool:
+        return 0 < len(self._turns) < fewer_than and all(job.group is group for job in self._turns)
+
+    def _work_off(self, run: Run) -> None:
+        group = run.group
+        if group is not None and len(run.jobs) > 1 and group.proved(len(run.jobs)):
+            jobs = [job for job in run.jobs if self._admit(run, job)]
+            if len(jobs) < 2 or not self._run_together(run, group, jobs):
+                for job in jobs:
+                    self._run_alone(run, job)
+            return
+        ran = [job for job in run.jobs if self._admit(run, job) and self._run_alone(run, job)]
+        if group is not None and len(ran) > 1:
+            group.try_out(members_of(ran))
+
+    def _admit(self, run: Run, job: Job) -> bool:
+        """Whether somebody still waits for a job; from then on it cannot be cancelled."""
+        if not job.future.set_running_or_notify_cancel():
+            logger.info("job_cancelled")
+        elif job.is_late(self._clock()):
+            _expire((job,))
+        else:
+            return True
+        with self._changed:
+            run.left.remove(job)
+        return False
+
+    def _run_together(self, run: Run, group: Group[object], jobs: Sequence[Job]) -> bool:
+        """Whether jobs ran as one; where that fails, each may still run by itself."""
         start_s = self._clock()
         try:
-            value = job.work()
-        except BaseException as error:  # noqa: BLE001 - whoever waits for the job gets it through the future
-            self._leave(job)
-            job.future.set_exception(error)
-            return
+            outcomes = group.run(members_of(jobs))
+        except Exception as error:  # noqa: BLE001 - what fails for all of them may work for each, and say so for itself
+            logger.warning("batch_failed members=%d reason=%s", len(jobs), error)
+            return False
         end_s = self._clock()
-        self._learn(job, end_s - start_s, end_s)
-        self._leave(job)
-        service_s = end_s - start_s + job.lead_s
-        queue_s = start_s - job.arrived_s - job.lead_s
-        job.future.set_result(Served(value=value, load=self._load(end_s, service_s=service_s, queue_s=queue_s)))
-
-    def _leave(self, job: _Job) -> None:
         with self._changed:
-            self._running.pop(job, None)
+            self._outlook.learn_together(group, len(jobs), end_s - start_s, end_s)
+        self._leave(run)
+        for job, outcome in zip(jobs, outcomes, strict=True):
+            self._answer(job, outcome, start_s, end_s)
+        return True
+
+    def _run_alone(self, run: Run, job: Job) -> bool:
+        """Whether a job gave a value."""
+        start_s = self._clock()
+        outcome: object
+        try:
+            outcome = job.work()
+        except BaseException as error:  # noqa: BLE001 - whoever waits for the job gets it through the future
+            outcome = error
+        end_s = self._clock()
+        gave = not isinstance(outcome, BaseException)
+        with self._changed:
+            run.left.remove(job)
+            run.start_s = end_s
+            if gave:
+                self._outlook.learn(job, end_s - start_s, end_s)
+        if len(run.jobs) == 1:
+            self._leave(run)
+        self._answer(job, outcome, start_s, end_s)
+        return gave
+
+    def _answer(self, job: Job, outcome: object, start_s: float, end_s: float) -> None:
+        if isinstance(outcome, BaseException):
+            job.future.set_exception(outcome)
+            return
+        queue_s = start_s - job.arrived_s - job.lead_s
+        load = self._load(job, end_s, service_s=end_s - start_s + job.lead_s, queue_s=queue_s)
+        job.future.set_result(Served(value=outcome, load=load))
+
+    def _leave(self, run: Run) -> None:
+        with self._changed:
+            if run in self._running:
+                self._running.remove(run)
             self._changed.notify_all()
 
-    def _learn(self, job: _Job, took_s: float, now_s: float) -> None:
+    def _load(self, job: Job, now_s: float, *, service_s: float, queue_s: float) -> Load:
+        """The load that the next job of the same share and group will find."""
+        arrival = Job(work=job.work, share=job.share, seat=job.seat)
         with self._changed:
-            self._usual_s += _SMOOTHING * (took_s - self._usual_s) if self._usual_s else took_s
-            if job.unloaded_s:
-                self._slowdown.observe(took_s + job.lead_s - job.aside_s(), job.unloaded_s, now_s)
-
-    def _load(self, now_s: float, *, service_s: float, queue_s: float) -> Load:
-        with self._changed:
-            slowdown = self._slowdown.value(now_s)
-            waiting_s = sum(self._expected_s(job, slowdown) for job in self._queue if not job.future.cancelled())
-            running_s = sum(
-                max(0.0, self._expected_s(job, slowdown) - (now_s - start_s)) for job, start_s in self._running.items()
-            )
+            delay_s = self._outlook.delay_s(self._turns, self._running, len(self._threads), arrival, now_s)
+            slowdown = self._outlook.slowdown(job.group, now_s)
         return Load(
-            queue_delay_s=_within((waiting_s + running_s) / len(self._threads)),
+            queue_delay_s=_within(delay_s),
             slowdown=slowdown,
             service_s=_within(service_s),
             queue_s=_within(queue_s),
         )
 
-    def _expected_s(self, job: _Job, slowdown: float) -> float:
-        # The usual time was observed, so it has the slowdown in it already.
-        return self._usual_s if job.expected_s is None else slowdown * job.expected_s
+    def _displace(self, share: str) -> Job | None:
+        """Take out the newest job of whoever has most, where that is fairer than to refuse this share's."""
+        largest = self._turns.largest
+        if self._turns.waiting(largest) > self._turns.waiting(share) + 1:
+            return self._turns.take_newest(largest)
+        return None
 
-    def _forget(self, job: _Job) -> None:
+    def _crowded(self, so: str) -> str:
+        return f"{self._capacity} requests wait already, as many as may; {so}"
+
+    def _forget(self, job: Job) -> None:
         with self._changed:
-            if job in self._queue:  # its tensors may be large: not kept until its turn comes
-                self._queue.remove(job)
+            if self._turns.remove(job.share, job):  # its tensors may be large: not kept until its turn comes
                 self._changed.notify_all()
 
-    def _drop_late(self, now_s: float) -> list[_Job]:
-        gone = [
-            job
-            for job in self._queue
-            if job.future.cancelled() or (job.deadline_s is not None and now_s >= job.deadline_s)
-        ]
+    def _drop_late(self, now_s: float) -> tuple[Job, ...]:
+        gone = tuple(job for job in self._turns if job.future.cancelled() or job.is_late(now_s))
         for job in gone:
-            self._queue.remove(job)
+            self._turns.remove(job.share, job)
         return gone
 
 
-def _expire(job: _Job, *, running: bool = False) -> None:
-    if running or job.future.set_running_or_notify_cancel():
-        logger.info("job_expired")
-        job.future.set_exception(
-            RequestExpired("the deadline passed while the request waited for its turn; allow it more time")
-        )
+def _saved_s(group: Group[object], there: int, coming: int) -> float:
+    """Seconds that waiting for those who come saves; 0 where nobody knows."""
+    now_s, alone_s, all_s = group.seconds(there), group.seconds(1), group.seconds(there + coming)
+    if coming < 1 or now_s is None or alone_s is None or all_s is None:
+        return 0.0
+    return now_s + coming * alone_s - all_s
+
+
+def _expire(jobs: Iterable[Job]) -> None:
+    for job in jobs:
+        if job.future.running() or job.future.set_running_or_notify_cancel():
+            logger.info("job_expired")
+            job.future.set_exception(
+                RequestExpired("the deadline passed while the request waited for its turn; allow it more time")
+            )
+
+
+def _refuse(job: Job, error: PartwayError) -> None:
+    if not job.future.done() and (job.future.running() or job.future.set_running_or_notify_cancel()):
+        job.future.set_exception(error)
+
+
+def _nothing() -> None:
+    """The work of a job that is only thought of."""
 
 
 def _within(seconds: float) -> float:

@@ -20,7 +20,8 @@ from partway.graph import Binding, Source, TensorInfo
 from partway.serving.callers import Caller
 from partway.serving.computation import Computation
 from partway.serving.decoding import check_coded, read_coded
-from partway.serving.executor import Executor, Served
+from partway.serving.executor import Executor
+from partway.serving.jobs import Served
 from partway.serving.learning import Learner
 from partway.serving.limits import InFlight
 from partway.serving.meaning import check_digest, check_feeds, read_binding, read_feeds
@@ -180,9 +181,11 @@ class Handlers:
         with self._in_flight.admitted(caller.name):
             if request.model_name == COSTS_MODEL:
                 return await self._answer_costs(decode_cost_query(request))
-            return await self._compute(request, deadline_s, arrived_s)
+            return await self._compute(request, deadline_s, arrived_s, caller)
 
-    async def _compute(self, request: InferRequest, deadline_s: float | None, arrived_s: float) -> InferResponse:
+    async def _compute(
+        self, request: InferRequest, deadline_s: float | None, arrived_s: float, caller: Caller
+    ) -> InferResponse:
         now_s = self._clock()
         file = await self._find(request.model_name, request.model_version)
         source = file.source()
@@ -197,7 +200,7 @@ class Handlers:
         await self._models.build(bound, piece)
         lead_s = now_s - arrived_s
         job = Computation(bound, piece, plain, coded, executor=self._executor, clock=self._clock, lead_s=lead_s)
-        served = await self._run(job, deadline_s, arrived_s)
+        served = await self._run(job, deadline_s, arrived_s, caller)
         return InferResponse(
             model_name=request.model_name,
             model_version=file.version,
@@ -206,10 +209,13 @@ class Handlers:
             parameters=encode_load(served.load),
         )
 
-    async def _run(self, job: Computation, deadline_s: float | None, arrived_s: float) -> Served[Outputs]:
+    async def _run(
+        self, job: Computation, deadline_s: float | None, arrived_s: float, caller: Caller
+    ) -> Served[Outputs]:
         estimate = job.bound.costs.estimate(job.piece)
         future = self._executor.submit(
             job.run,
+            share=caller.share,
             expected_s=None if estimate is None else estimate.seconds,
             unloaded_s=estimate.seconds if estimate is not None and estimate.measured else None,
             deadline_s=deadline_s,

@@ -1,0 +1,134 @@
+"""What the executor runs: jobs, the groups of those that may run as one, and what a job gives.
+
+Input: work and what is known of it. Output: records that the executor queues. Groups are made by the batcher; the
+executor knows no more of them than is written here.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Generic, Protocol, TypeVar
+
+from partway.serving.returning import Returning
+from partway.serving.slowdown import Slowdown
+from partway.serving.turns import Turns
+from partway.wire import Load
+
+T = TypeVar("T")
+M = TypeVar("M")
+M_contra = TypeVar("M_contra", contravariant=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Served(Generic[T]):
+    """A job's result.
+
+    Attributes:
+        value: what it returned.
+        load: the server's load at its end, and what the job itself waited and took.
+    """
+
+    value: T
+    load: Load
+
+
+class Group(Protocol[M_contra]):
+    """Jobs of one kind, some of which may run as one.
+
+    Attributes:
+        returning: who of those that were answered comes again at once.
+        stretch: how many times longer than alone its members ran lately, since they ran with others.
+    """
+
+    returning: Returning
+    stretch: Slowdown
+
+    def size(self, waiting: int) -> int:
+        """How many of so many that wait should be taken at once; at least 1."""
+
+    def seconds(self, members: int) -> float | None:
+        """Seconds that so many take on an idle machine, the way they would run now; None where nobody knows."""
+
+    def note(self, waiting: int) -> None:
+        """Take in that so many waited at the same time, the one whose turn it is among them."""
+
+    def proved(self, members: int) -> bool:
+        """Whether so many may run as one: it was seen to be right, and to pay."""
+
+    def run(self, members: Sequence[M_contra]) -> Sequence[object]:
+        """What each member gives, or the `PartwayError` that is its own alone, in their order.
+
+        Raises:
+            PartwayError: they cannot run as one; each may still run by itself.
+        """
+
+    def try_out(self, members: Sequence[M_contra]) -> None:
+        """Take in members that ran one by one just now: would they have been right as one, and faster?"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seat(Generic[M]):
+    """A job's place in a group.
+
+    Attributes:
+        group: of its kind.
+        member: what the group knows the job as.
+    """
+
+    group: Group[M]
+    member: M
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Job:
+    """What waits or runs; the executor's `submit` says what is what."""
+
+    work: Callable[[], object]
+    future: Future[Served[object]] = field(default_factory=Future)
+    share: str = ""
+    seat: Seat[object] | None = None
+    expected_s: float | None = None
+    unloaded_s: float | None = None
+    deadline_s: float | None = None
+    arrived_s: float = 0.0
+    lead_s: float = 0.0
+    aside_s: Callable[[], float] = lambda: 0.0
+
+    @property
+    def group(self) -> Group[object] | None:
+        """Its group, if it has one."""
+        return None if self.seat is None else self.seat.group
+
+    def is_late(self, now_s: float) -> bool:
+        """Whether nobody waits for it any more."""
+        return self.deadline_s is not None and now_s >= self.deadline_s
+
+
+def members_of(jobs: Iterable[Job]) -> list[object]:
+    """What their group knows jobs as."""
+    return [job.seat.member for job in jobs if job.seat is not None]
+
+
+def pick(take_from: Turns[Job]) -> tuple[Job, ...]:
+    """Take the jobs that run next: the one whose turn it is, and those that join it.
+
+    Where others wait too, each share gives one job at most, so that nobody waits for more than a round of turns.
+
+    Raises:
+        LookupError: nothing waits.
+    """
+    first = take_from.take_next()
+    group = first.group
+    if group is None or not take_from:
+        return (first,)
+    alike = [job for job in take_from if job.group is group]
+    if len(alike) < len(take_from):
+        ones: dict[str, Job] = {}
+        for job in alike:
+            ones.setdefault(job.share, job)
+        ones.pop(first.share, None)
+        alike = list(ones.values())
+    joined = alike[: group.size(1 + len(alike)) - 1]
+    for job in joined:
+        take_from.take(job.share, job)
+    return (first, *joined)
