@@ -6,15 +6,15 @@ deserialiser that fails is an unknown error to the client. Called by the server.
 """
 
 import asyncio
-import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 import grpc
 
 from partway.engine import Clock
-from partway.errors import EngineError, ModelUnavailable, PartwayError, ServerBusy, WireError
+from partway.errors import EngineError, ModelUnavailable, PartwayError, WireError
+from partway.serving.admission import Admission
 from partway.serving.gate import Gate, caller_of
 from partway.serving.handlers import Handlers
 from partway.serving.statuses import Status, status_of
@@ -55,16 +55,15 @@ class GrpcFace:
         handlers: answer.
         gate: knows who asks.
         limits: what is accepted of a message.
-        in_flight_bytes: of all requests that are not answered yet; one alone may be longer.
+        admission: holds requests until they are answered.
         clock: the handlers' clock.
     """
 
-    def __init__(self, handlers: Handlers, *, gate: Gate, limits: Limits, in_flight_bytes: int, clock: Clock) -> None:
+    def __init__(self, handlers: Handlers, *, gate: Gate, limits: Limits, admission: Admission, clock: Clock) -> None:
         self._handlers = handlers
         self._gate = gate
         self._limits = limits
-        self._capacity_bytes = in_flight_bytes
-        self._in_flight_bytes = 0  # counted on the event loop only
+        self._admission = admission
         self._clock = clock
 
     def service(self) -> grpc.GenericRpcHandler:
@@ -129,21 +128,8 @@ class GrpcFace:
 
     async def _model_infer(self, data: bytes, context: grpc.aio.ServicerContext) -> bytes:
         received_s = self._clock()
-        with self._admitted(len(data)):
+        with self._admission.admit(len(data)):
             return await self._answer(data, context, received_s)
-
-    @contextlib.contextmanager
-    def _admitted(self, size_bytes: int) -> Iterator[None]:
-        if self._in_flight_bytes and self._in_flight_bytes + size_bytes > self._capacity_bytes:
-            raise ServerBusy(
-                f"{self._in_flight_bytes} bytes of requests are in flight and this one has {size_bytes}, "
-                f"with {self._capacity_bytes} as many as may; send it later or elsewhere"
-            )
-        self._in_flight_bytes += size_bytes
-        try:
-            yield
-        finally:
-            self._in_flight_bytes -= size_bytes
 
     async def _answer(self, data: bytes, context: grpc.aio.ServicerContext, received_s: float) -> bytes:
         left_s = context.time_remaining()

@@ -26,6 +26,7 @@ from partway.errors import InputError
 from partway.graph import Cache
 from partway.prediction.foresight import Foresight
 from partway.prediction.profile import Profile
+from partway.serving.admission import Admission
 from partway.serving.background import Background
 from partway.serving.executor import Executor
 from partway.serving.exposure import check_exposure
@@ -119,6 +120,7 @@ class Server:
         self._repository = Repository(repository, cache=options.cache)
         self._pool = ThreadPoolExecutor(_PREPARING_THREADS, thread_name_prefix="partway-prepare")
         self._executor = Executor(clock=options.clock, workers=options.workers, capacity=options.queue_capacity)
+        self._admission = Admission(options.in_flight_bytes)
         self._background = Background(self._executor.wait_idle)
         self._handlers = self._connect()
         self._server: grpc.aio.Server | None = None
@@ -155,7 +157,7 @@ class Server:
             self._handlers,
             gate=gate,
             limits=Limits(message_bytes=options.message_bytes),
-            in_flight_bytes=options.in_flight_bytes,
+            admission=self._admission,
             clock=options.clock,
         )
         server.add_generic_rpc_handlers((GatedService(gate, face.service()),))

@@ -1,4 +1,4 @@
-"""The wire: Open Inference Protocol (KServe V2) messages for gRPC, records on one side, bytes on the other.
+"""The wire: Open Inference Protocol (KServe V2) messages for gRPC and REST, records on one side, bytes on the other.
 
 The client and the server meet here and nowhere else. No gRPC in this room: its functions are what gRPC is
 given as serialisers, or what a face calls on the bytes that it received.
@@ -53,6 +53,8 @@ from partway.wire.parameters import (
     MODEL,
     RAW,
     STATE_HEADER,
+    TIMEOUT,
+    read_timeout_s,
 )
 from partway.wire.records import (
     DEFAULT_LIMITS,
@@ -67,6 +69,7 @@ from partway.wire.records import (
     Tensor,
     TensorMetadata,
 )
+from partway.wire.rest import JSON_LENGTH_HEADER, RestRequest, decode_rest_request, encode_rest_response
 
 __all__ = [
     "BINDING",
@@ -76,6 +79,7 @@ __all__ = [
     "CRC32",
     "DEFAULT_LIMITS",
     "DIGEST",
+    "JSON_LENGTH_HEADER",
     "LOAD_QUEUE_DELAY_US",
     "LOAD_QUEUE_US",
     "LOAD_SERVICE_US",
@@ -86,6 +90,7 @@ __all__ = [
     "RAW",
     "SERVICE",
     "STATE_HEADER",
+    "TIMEOUT",
     "CostAnswer",
     "CostQuery",
     "InferRequest",
@@ -97,6 +102,7 @@ __all__ = [
     "ModelMetadata",
     "ModelQuery",
     "Parameter",
+    "RestRequest",
     "ServerMetadata",
     "ServerQuery",
     "Tensor",
@@ -113,6 +119,7 @@ __all__ = [
     "decode_ready",
     "decode_request",
     "decode_response",
+    "decode_rest_request",
     "decode_server_metadata",
     "decode_server_query",
     "dtype_of",
@@ -126,10 +133,12 @@ __all__ = [
     "encode_ready",
     "encode_request",
     "encode_response",
+    "encode_rest_response",
     "encode_server_metadata",
     "encode_server_query",
     "is_loopback",
     "read_authorities",
     "read_key_pair",
     "read_lines",
+    "read_timeout_s",
 ]

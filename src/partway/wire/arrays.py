@@ -93,6 +93,24 @@ def freeze(flat: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     return array
 
 
+def narrow(name: str, datatype: str, wide: np.ndarray) -> np.ndarray:
+    """Integers of 64 bits as those of a narrower type.
+
+    Args:
+        name: the tensor's, for the error.
+        datatype: OIP's word for the type.
+        wide: 64-bit integers of the same signedness.
+
+    Raises:
+        WireError: one is out of the type's range.
+    """
+    dtype = dtype_of(datatype)
+    bounds = np.iinfo(dtype)
+    if wide.size and not (bounds.min <= wide.min() and wide.max() <= bounds.max):
+        raise WireError(f"tensor {name!r} holds values outside {datatype}, {bounds.min} to {bounds.max}")
+    return wide.astype(dtype, copy=False)
+
+
 def decode_text(element: bytes) -> str | bytes:
     """A string element as `str`, or as it came where it is not valid UTF-8."""
     try:

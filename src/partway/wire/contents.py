@@ -10,7 +10,7 @@ import numpy as np
 from google.protobuf.message import Message
 
 from partway.errors import WireError
-from partway.wire.arrays import count_elements, decode_text, freeze, object_array
+from partway.wire.arrays import count_elements, decode_text, freeze, narrow, object_array
 from partway.wire.datatypes import BYTES, dtype_of
 from partway.wire.records import Limits
 
@@ -60,8 +60,4 @@ def decode_contents(name: str, datatype: str, shape: tuple[int, ...], contents: 
         return freeze(object_array([decode_text(element) for element in values]), shape)
     if dtype.kind not in "iu":
         return freeze(np.fromiter(values, dtype, count=count), shape)
-    wide = np.fromiter(values, np.dtype(f"{dtype.kind}8"), count=count)
-    bounds = np.iinfo(dtype)
-    if count and not (bounds.min <= wide.min() and wide.max() <= bounds.max):
-        raise WireError(f"tensor {name!r} holds values outside {datatype}, {bounds.min} to {bounds.max}")
-    return freeze(wide.astype(dtype, copy=False), shape)
+    return freeze(narrow(name, datatype, np.fromiter(values, np.dtype(f"{dtype.kind}8"), count=count)), shape)

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from partway.errors import WireError
+from partway.wire.checks import check_message_bytes, check_typed_bytes
 from partway.wire.records import Limits
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
@@ -47,11 +48,7 @@ def split_message(data: bytes, raw_field: int, limits: Limits) -> SplitMessage:
     Raises:
         WireError: truncated, over a limit, or not protobuf at its top level.
     """
-    if len(data) > limits.message_bytes:
-        raise WireError(
-            f"the message has {len(data)} bytes; at most {limits.message_bytes} are accepted: "
-            "send less, or raise the limit"
-        )
+    check_message_bytes(len(data), limits)
     view = memoryview(data)
     raw: list[memoryview] = []
     rest: list[memoryview] = []
@@ -69,10 +66,7 @@ def split_message(data: bytes, raw_field: int, limits: Limits) -> SplitMessage:
         else:
             raise WireError(f"raw tensors (field {number}) have wire type {wire_type}; expected {_BYTES} (bytes)")
         position = end
-    if sum(map(len, rest)) > limits.typed_bytes:
-        raise WireError(
-            f"all but the raw tensors takes more than {limits.typed_bytes} bytes; send tensors as raw contents"
-        )
+    check_typed_bytes(sum(map(len, rest)), limits)
     return SplitMessage(rest=b"".join(rest) if raw else data, raw=tuple(raw))
 
 

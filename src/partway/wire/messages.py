@@ -10,24 +10,22 @@ requests and decodes responses, the server the other way round.
 """
 
 import zlib
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from google.protobuf.message import Message
 
 from partway.errors import WireError
 from partway.wire.arrays import decode_array, encode_array
+from partway.wire.checks import check_crc32, check_supported, check_unique
 from partway.wire.contents import decode_contents
 from partway.wire.datatypes import datatype_of
 from partway.wire.descriptors import building, message_class, parse, serialise
 from partway.wire.fields import join_message, split_message
 from partway.wire.parameters import CRC32, read_parameters, write_parameters
-from partway.wire.records import DEFAULT_LIMITS, InferRequest, InferResponse, Limits, Parameter, Tensor
+from partway.wire.records import DEFAULT_LIMITS, InferRequest, InferResponse, Limits, Tensor
 
 _REQUEST, _RAW_INPUTS = "ModelInferRequest", 7
 _RESPONSE, _RAW_OUTPUTS = "ModelInferResponse", 6
-# Triton's extensions that would change the answer if they were ignored.
-_UNSUPPORTED = ("classification", "shared_memory_region", "shared_memory_offset", "shared_memory_byte_size")
 
 
 def encode_request(request: InferRequest, *, checksum: bool = True) -> bytes:
@@ -41,7 +39,7 @@ def encode_request(request: InferRequest, *, checksum: bool = True) -> bytes:
         WireError: a tensor cannot be sent, a name occurs twice, or the whole is too long.
     """
     message = message_class(_REQUEST)()
-    _check_unique("output", request.outputs)
+    check_unique("output", request.outputs)
     with building(_REQUEST):
         _write_header(message, request)
         for name in request.outputs:
@@ -63,9 +61,9 @@ def decode_request(data: bytes, limits: Limits = DEFAULT_LIMITS) -> InferRequest
     split = split_message(data, _RAW_INPUTS, limits)
     message = parse(_REQUEST, split.rest)
     outputs = tuple(output.name for output in message.outputs)
-    _check_unique("output", outputs)
+    check_unique("output", outputs)
     for output in message.outputs:
-        _check_supported(output.name, output.parameters)
+        check_supported(output.name, output.parameters)
     return InferRequest(
         model_name=message.model_name,
         model_version=message.model_version,
@@ -123,7 +121,7 @@ def _write_header(message: Message, record: InferRequest | InferResponse) -> Non
 
 def _write_tensors(target: Message, tensors: Sequence[Tensor], *, checksum: bool) -> list[bytes | memoryview]:
     """Declares the tensors in a repeated field and gives their raw bytes, in order."""
-    _check_unique("tensor", (tensor.name for tensor in tensors))
+    check_unique("tensor", (tensor.name for tensor in tensors))
     payloads: list[bytes | memoryview] = []
     for tensor in tensors:
         payload = encode_array(tensor.name, tensor.array)
@@ -137,7 +135,7 @@ def _write_tensors(target: Message, tensors: Sequence[Tensor], *, checksum: bool
 
 
 def _read_tensors(declared: Sequence[Message], raw: tuple[memoryview, ...], limits: Limits) -> tuple[Tensor, ...]:
-    _check_unique("tensor", (tensor.name for tensor in declared))
+    check_unique("tensor", (tensor.name for tensor in declared))
     if not raw:
         return tuple(_read_tensor(tensor, None, limits) for tensor in declared)
     typed = [tensor.name for tensor in declared if tensor.contents.ByteSize()]
@@ -151,38 +149,14 @@ def _read_tensors(declared: Sequence[Message], raw: tuple[memoryview, ...], limi
 def _read_tensor(declared: Message, payload: memoryview | None, limits: Limits) -> Tensor:
     """One tensor, from its raw contents, or from its typed ones where `payload` is None."""
     name, datatype, shape = declared.name, declared.datatype, tuple(declared.shape)
-    _check_supported(name, declared.parameters)
+    check_supported(name, declared.parameters)
     parameters = read_parameters(declared.parameters)
     expected = parameters.pop(CRC32, None)
     if payload is not None:
-        _check_crc32(name, payload, expected)
+        check_crc32(name, payload, expected)
         array = decode_array(name, datatype, shape, payload, limits)
     else:
         array = decode_contents(name, datatype, shape, declared.contents, limits)
         if expected is not None:
-            _check_crc32(name, encode_array(name, array), expected)
+            check_crc32(name, encode_array(name, array), expected)
     return Tensor(name=name, array=array, parameters=parameters)
-
-
-def _check_crc32(name: str, payload: bytes | memoryview, expected: Parameter | None) -> None:
-    if expected is None:
-        return
-    if not isinstance(expected, int) or isinstance(expected, bool):
-        raise WireError(f"tensor {name!r} has a {CRC32!r} that is no integer; send its CRC-32, or none")
-    found = zlib.crc32(payload)
-    if found != expected:
-        raise WireError(
-            f"tensor {name!r} arrived damaged: its CRC-32 is {found} and {expected} was sent with it; send it again"
-        )
-
-
-def _check_unique(what: str, names: Iterable[str]) -> None:
-    twice = [name for name, count in Counter(names).items() if count > 1]
-    if twice:
-        raise WireError(f"{what} {twice[0]!r} is named more than once; name each once")
-
-
-def _check_supported(name: str, parameters: Iterable[str]) -> None:
-    for parameter in parameters:
-        if parameter in _UNSUPPORTED:
-            raise WireError(f"tensor {name!r} asks for {parameter!r}, which is not offered; send plain tensors")

@@ -27,6 +27,9 @@ CODECS = "partway.codecs"
 """Cost answer: the codecs that the server can decode, between commas; absent where it decodes none. Also the name of
 the extension in the server's metadata."""
 
+TIMEOUT = "timeout"
+"""Request: microseconds after which nobody waits for the answer. Source: Triton's parameters extension."""
+
 STATE_HEADER = "partway-state"
 """Trailer or header of a refusal that is no failure: `loading` where the same server will answer soon, `draining` where
 it will not."""
@@ -41,6 +44,35 @@ LOAD_QUEUE_US = "load.queue_us"
 """Response: what this request waited, in microseconds."""
 
 
+def read_timeout_s(parameters: Mapping[str, Parameter]) -> float | None:
+    """How long the client waits, in seconds; None where it does not say.
+
+    Args:
+        parameters: of the request as a whole.
+
+    Raises:
+        WireError: it is no whole number of microseconds above 0.
+    """
+    timeout_us = parameters.get(TIMEOUT)
+    if timeout_us is None:
+        return None
+    if not isinstance(timeout_us, int) or isinstance(timeout_us, bool) or timeout_us <= 0:
+        raise WireError(f"parameter {TIMEOUT!r} is {timeout_us!r}; expected microseconds, a whole number above 0")
+    return timeout_us / 1e6
+
+
+def check_parameter(name: str, value: Parameter) -> None:
+    """Refuses integers that no OIP parameter holds.
+
+    Raises:
+        WireError: one beyond 64 bits.
+    """
+    if isinstance(value, int) and not -(2**63) <= value < 2**64:
+        raise WireError(
+            f"parameter {name!r} is an integer of {value.bit_length()} bits; those of at most 64 bits can be sent"
+        )
+
+
 def write_parameters(target: MutableMapping[str, Message], parameters: Mapping[str, Parameter]) -> None:
     """Fills protobuf's map.
 
@@ -52,6 +84,7 @@ def write_parameters(target: MutableMapping[str, Message], parameters: Mapping[s
         WireError: an integer beyond 64 bits.
     """
     for name, value in parameters.items():
+        check_parameter(name, value)
         if isinstance(value, bool):
             target[name].bool_param = value
         elif isinstance(value, float):
@@ -60,10 +93,8 @@ def write_parameters(target: MutableMapping[str, Message], parameters: Mapping[s
             target[name].string_param = value
         elif -(2**63) <= value < 2**63:
             target[name].int64_param = value
-        elif 2**63 <= value < 2**64:
-            target[name].uint64_param = value
         else:
-            raise WireError(f"parameter {name!r} is {value}; integers of at most 64 bits can be sent")
+            target[name].uint64_param = value
 
 
 def read_parameters(source: Mapping[str, Message]) -> dict[str, Parameter]:
