@@ -97,8 +97,9 @@ def test_a_binding_of_another_model_is_refused(binding: str | int, error: type[P
 
 def test_a_binding_that_contradicts_the_fed_inputs_is_refused(dynamic: Source) -> None:
     sent = dynamic.bind({"image": (2, 3, 8, 10)})
-    with pytest.raises(BindingError, match=r"has shape \[1, 3, 8, 8\] and its binding says \[2, 3, 8, 10\]"):
-        read_binding(dynamic, sent.encode(), zeros(image=(1, 3, 8, 8)))
+    for known in (None, sent):
+        with pytest.raises(BindingError, match=r"has shape \[1, 3, 8, 8\] and its binding says \[2, 3, 8, 10\]"):
+            read_binding(dynamic, sent.encode(), zeros(image=(1, 3, 8, 8)), known=known)
 
 
 def test_a_tensor_that_the_model_does_not_have_is_named_before_anything_else(dynamic: Source) -> None:

@@ -70,6 +70,23 @@ def test_one_bound_model_is_made_however_many_ask(dynamic: Source, pool: ThreadP
     assert in_models(pool, ask).simplified == 1
 
 
+def test_a_binding_is_known_by_exactly_the_text_that_a_kept_model_is_bound_by(
+    dynamic: Source, pool: ThreadPoolExecutor
+) -> None:
+    text = at(dynamic, 1).encode()
+
+    async def ask(models: Models) -> None:
+        assert models.known(dynamic, text) is None
+        await models.bind(dynamic, at(dynamic, 1))
+        assert models.known(dynamic, text) == at(dynamic, 1)
+        for other in (None, 7, f" {text}", at(dynamic, 2).encode()):
+            assert models.known(dynamic, other) is None
+        await models.bind(dynamic, at(dynamic, 2))
+        assert models.known(dynamic, text) is None
+
+    in_models(pool, ask, capacity=1)
+
+
 def test_the_least_recently_used_is_dropped(dynamic: Source, pool: ThreadPoolExecutor) -> None:
     async def ask(models: Models) -> None:
         first = await models.bind(dynamic, at(dynamic, 1))

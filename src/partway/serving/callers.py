@@ -6,6 +6,7 @@ Made by the faces, read by the handlers.
 
 import ipaddress
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import unquote
 
 
@@ -33,6 +34,7 @@ class Caller:
         return self.name if self.authenticated else self.connection
 
 
+@lru_cache(maxsize=1024)  # every request asks, and connections last
 def stranger(connection: str) -> Caller:
     """Somebody who proved nothing, named after the address that they call from.
 

@@ -191,11 +191,12 @@ class Handlers:
         source = file.source()
         check_digest(source, request.parameters.get(DIGEST))
         feeds, coded = read_feeds(request), read_coded(request, self._codecs)
-        binding = read_binding(source, request.parameters.get(BINDING), feeds, coded)
+        text = request.parameters.get(BINDING)
+        binding = read_binding(source, text, feeds, coded, known=self._models.known(source, text))
         bound = await self._models.bind(source, binding)
         piece = bound.tail(feeds, request.outputs)
         plain = {name: array for name, array in feeds.items() if name not in coded}
-        check_feeds(bound.model, plain, guessed=BINDING not in request.parameters)
+        check_feeds(bound.model, plain, guessed=text is None)
         check_coded(bound.model, coded, most_bytes=self._decoded_bytes)
         await self._models.build(bound, piece)
         lead_s = now_s - arrived_s

@@ -56,7 +56,12 @@ def align(feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 
 def read_binding(
-    source: Source, text: Parameter | None, feeds: Mapping[str, np.ndarray], coded: Collection[str] = ()
+    source: Source,
+    text: Parameter | None,
+    feeds: Mapping[str, np.ndarray],
+    coded: Collection[str] = (),
+    *,
+    known: Binding | None = None,
 ) -> Binding:
     """The binding that a request belongs to.
 
@@ -66,6 +71,7 @@ def read_binding(
             intermediate tensors belong to the model's default shapes.
         feeds: what was fed, as it travelled.
         coded: names of the tensors that a codec packed: their shapes are not the model's.
+        known: what the text says, where this model was bound by the same text before; it is not read again.
 
     Raises:
         CutError: a fed tensor is none of the model's.
@@ -84,15 +90,7 @@ def read_binding(
         )
     if text is None:
         return _guess_binding(source, feeds)
-    if not isinstance(text, str):
-        raise BindingError(f"the parameter {BINDING!r} is {text!r}; send the binding as text")
-    given = Binding.decode(text)
-    try:
-        complete = source.bind(dict(given.shapes), {value.name: value.array() for value in given.values})
-    except BindingError as error:
-        raise ModelMismatch(f"the request's binding does not fit the served model: {error}") from error
-    if complete != given:
-        raise ModelMismatch(f"the request's binding leaves inputs open; expected {complete.encode()}")
+    given = _decode_binding(source, text) if known is None else known
     for name, shape in given.shapes:
         if name in feeds and name not in coded and feeds[name].shape != shape:
             raise BindingError(
@@ -136,6 +134,19 @@ def check_feeds(model: Model, feeds: Mapping[str, np.ndarray], *, guessed: bool)
         _check_array(model.tensors[name], array, hint=f"; {_SAY_WHICH}" if guessed else "")
 
 
+def _decode_binding(source: Source, text: Parameter) -> Binding:
+    if not isinstance(text, str):
+        raise BindingError(f"the parameter {BINDING!r} is {text!r}; send the binding as text")
+    given = Binding.decode(text)
+    try:
+        complete = source.bind(dict(given.shapes), {value.name: value.array() for value in given.values})
+    except BindingError as error:
+        raise ModelMismatch(f"the request's binding does not fit the served model: {error}") from error
+    if complete != given:
+        raise ModelMismatch(f"the request's binding leaves inputs open; expected {complete.encode()}")
+    return given
+
+
 def _guess_binding(source: Source, feeds: Mapping[str, np.ndarray]) -> Binding:
     inputs = {tensor.name for tensor in (*source.inputs, *source.optional_inputs)}
     if feeds.keys() <= inputs and {tensor.name for tensor in source.inputs} <= feeds.keys():
@@ -147,6 +158,8 @@ def _guess_binding(source: Source, feeds: Mapping[str, np.ndarray]) -> Binding:
 
 
 def _check_array(tensor: TensorInfo, array: np.ndarray, *, hint: str) -> None:
+    if tensor.dtype == array.dtype and tensor.shape == array.shape:
+        return
     found = TensorInfo(name=tensor.name, dtype=array.dtype, shape=array.shape).describe()
     if tensor.dtype is not None and tensor.dtype != array.dtype:
         raise BindingError(f"tensor {tensor.name!r} is {found}; the model's is {dtype_name(tensor.dtype)}")

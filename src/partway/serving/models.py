@@ -20,6 +20,7 @@ from partway.serving.costs import TailCosts
 from partway.serving.meaning import read_tail
 from partway.serving.predicted import Forecaster
 from partway.serving.single_flight import SingleFlight
+from partway.wire import Parameter
 
 logger = logging.getLogger(__name__)
 
@@ -118,6 +119,16 @@ class Models:
         self._refused: OrderedDict[Key, tuple[float, str]] = OrderedDict()
         self._binding: SingleFlight[BoundModel] = SingleFlight(pool)
         self._building: SingleFlight[None] = SingleFlight(pool)
+
+    def known(self, source: Source, text: Parameter | None) -> Binding | None:
+        """What the text of a binding says, if the model is bound by exactly that text.
+
+        Args:
+            source: the model.
+            text: the request's `partway.binding`.
+        """
+        found = self._bound.get((source.digest, text)) if isinstance(text, str) else None
+        return None if found is None else found.model.binding
 
     def peek(self, source: Source, binding: Binding) -> BoundModel | None:
         """The bound model if it is there already.
