@@ -76,14 +76,11 @@ class Play:
 
     def run(self) -> None:
         with executor_at(self._clock) as self._executor:
-            self._executor.submit(lambda: self._busy("", 2.0), share="", expected_s=2.0).result(PATIENCE_S)
-            while self._plan:  # the plan may wait for more jobs than there are
+            while self._plan:  # it may wait for more jobs than there are
                 self._ran = self._plan[0].after
-                self._executor.submit(lambda: self._busy("", 2.0), share="", expected_s=2.0).result(PATIENCE_S)
-            done = 0
-            while done < len(self._futures):
-                self.waited_s.append(self._futures[done].result(PATIENCE_S).load.queue_s)
-                done += 1
+                self._executor.submit(lambda: self._busy("", 2.0), expected_s=2.0).result(PATIENCE_S)
+                self._executor.wait_idle(PATIENCE_S)
+            self.waited_s = [future.result(PATIENCE_S).load.queue_s for future in self._futures]
 
     def _busy(self, share: str, takes_s: float) -> None:
         # On the worker's thread: the others come while this one runs.
