@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import numpy as np
-import pytest
 from tests.models import chain_model, random_feeds
 
 from partway.client.bound import BoundModel
@@ -56,7 +55,7 @@ class Noting(Observer):
 
 
 def test_a_head_is_seen_without_its_encoding_and_the_devices_part_with_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
 ) -> None:
     path, runtime, clock = chain_model(tmp_path), OrtRuntime(threads=1), FakeClock()
     source = Source.open(path)
@@ -73,9 +72,10 @@ def test_a_head_is_seen_without_its_encoding_and_the_devices_part_with_it(
         offloaded=True,
         codec="zstd",
     )
-    monkeypatch.setattr(Request, "elapsed_s", lambda _: clock())
     observer = Noting(prior=NAMED_LINKS["lte"], clock=clock, generator=np.random.default_rng(0))
-    request = Request(names=("scores",), feeds=random_feeds(path), observer=observer, traffic=Traffic(), slowdown=1.0)
+    request = Request(
+        names=("scores",), feeds=random_feeds(path), observer=observer, traffic=Traffic(), slowdown=1.0, clock=clock
+    )
     request.run_head(bound, cut, cost, TimedPacker(slowdown=1.0, clock=clock, sleep=clock.sleep))
     assert bound.observed_s == HEAD_S
     assert observer.told == (HEAD_S + ENCODE_S, HEAD_S + ENCODE_S)

@@ -10,7 +10,6 @@ examples of what is asked. Output: `BoundModel`s with costs. A request never wai
 
 import logging
 import threading
-import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from concurrent.futures import CancelledError, Future
@@ -25,10 +24,12 @@ from partway.client.guide import Guide
 from partway.client.observer import Observer
 from partway.client.packing import Coding, Packer
 from partway.client.predicted import ForecastMaker
+from partway.client.reconnection import Reconnection
 from partway.client.remote import Remote
+from partway.client.surroundings import Surroundings
 from partway.client.traffic import Traffic
 from partway.client.worker import Worker
-from partway.engine import Clock, OrtRuntime, PieceStore, Session
+from partway.engine import OrtRuntime, PieceStore, Session
 from partway.errors import ModelError, PartwayError
 from partway.graph import Cache, Cut, Source, canonicalise, whole
 from partway.profiling import Effort, time_session
@@ -82,7 +83,7 @@ class Learner:
         on_bound: told of the source once its first binding is ready.
         forecast: predicts the heads of a model, where there is a profile of this device.
         guide: which cuts and codecs requests may use.
-        clock: seconds, monotonic.
+        surroundings: the clock, and what calls later.
     """
 
     def __init__(
@@ -101,7 +102,7 @@ class Learner:
         on_bound: Callable[[Source], None],
         forecast: ForecastMaker | None = None,
         guide: Guide,
-        clock: Clock = time.monotonic,
+        surroundings: Surroundings,
     ) -> None:
         self._path = path
         self._stamp = stamp
@@ -116,13 +117,17 @@ class Learner:
         self._on_bound = on_bound
         self._forecast = forecast
         self._guide = guide
-        self._clock = clock
+        self._clock = surroundings.clock
         self._lock = threading.Lock()
         self._bound: OrderedDict[Key, BoundModel | None] = OrderedDict()
         self._examples: dict[Key, dict[str, np.ndarray]] = {}
         self._why_not: dict[Key, str] = {}
         self._next_refresh_s = 0.0
         self._refreshing = False
+        self._last: BoundModel | None = None
+        self._reconnection = Reconnection(
+            remote.breaker, self._ask_again, later=surroundings.later, clock=surroundings.clock
+        )
         self._stopped = threading.Event()
         self._worker = Worker("partway-learner")
         self._source: Source | None = None
@@ -149,10 +154,15 @@ class Learner:
         return self._why_not.get(key_of(feeds), "its cuts are still being prepared")
 
     def nudge(self, bound: BoundModel) -> None:
-        """A request was answered: ask the server for news if the last ones are old."""
+        """A request was answered: ask the server for news if the last ones are old.
+
+        One that is left alone is asked when its pause is over, also if no request comes meanwhile.
+        """
+        self._last = bound
+        self._reconnection.used()
         with self._lock:
             now_s = self._clock()
-            if self._refreshing or now_s < self._next_refresh_s or not self._remote.usable:
+            if self._refreshing or now_s < self._next_refresh_s or not self._remote.breaker.closed:
                 return
             self._refreshing = True
             self._next_refresh_s = now_s + _REFRESH_S
@@ -161,7 +171,7 @@ class Learner:
     def wait(self, feeds: Mapping[str, np.ndarray], timeout_s: float) -> bool:
         """Wait until all costs for these feeds are known; whether they are."""
         deadline_s = self._clock() + timeout_s
-        silences = self._observer.failures
+        silences = self._remote.breaker.silences
         while (left_s := deadline_s - self._clock()) > 0 and not self._stopped.is_set():
             bound = self.bound(feeds)
             if bound is None and key_of(feeds) in self._why_not:
@@ -170,7 +180,7 @@ class Learner:
                 return True
             if bound is not None and not bound.unmeasured():
                 _settle(self._submit(partial(self._refresh, bound)), left_s)
-                if self._observer.failures >= silences + _SILENCES:
+                if self._remote.breaker.silences >= silences + _SILENCES:
                     return False
             else:
                 _settle(self._submit(lambda: None), left_s)  # whatever was begun before is done then
@@ -181,9 +191,14 @@ class Learner:
         """Wait until what was begun in the background is done, or time has run out."""
         _settle(self._submit(lambda: None), timeout_s)
 
+    def stop(self) -> None:
+        """Begin nothing new."""
+        self._stopped.set()
+        self._reconnection.close()
+
     def close(self) -> None:
         """Stop; work that has begun is finished first."""
-        self._stopped.set()
+        self.stop()
         self._worker.close()
 
     def _submit(self, work: Callable[[], object]) -> Future[object]:
@@ -193,7 +208,8 @@ class Learner:
         try:
             return work()
         except PartwayError as error:
-            logger.warning("background_work_failed reason=%s", error)
+            if not self._stopped.is_set():
+                logger.warning("background_work_failed reason=%s", error)
             return None
         except Exception:  # our own mistake: logged here, since nobody may ever ask the future, and raised on
             logger.exception("background_work_broke")
@@ -227,6 +243,8 @@ class Learner:
             self._submit(partial(self._measure, key, cut, feeds))
         for cut in bound.offloaded:
             self._submit(partial(self._try_codecs, key, cut, feeds))
+        for cut in bound.offloaded:
+            self._submit(partial(self._make_tail, key, cut))
         self._refresh(bound)
         self._refresh(bound)  # the first told the round trip, the second can tell the rate
 
@@ -278,12 +296,18 @@ class Learner:
             for codec in codecs:
                 bound.learn_coding(cut, codec, found.get(codec))
 
+    def _make_tail(self, key: Key, cut: Cut) -> None:
+        # Made before it is needed: a device that has to finish alone in haste makes no sessions.
+        bound = self._bound.get(key)
+        if bound is not None and cut.tail is not None:
+            bound.session(cut.tail)
+
     def _wait_idle(self) -> None:
         self._traffic.wait_idle(_IDLE_WAIT_S)
 
     def _refresh(self, bound: BoundModel) -> None:
         try:
-            if self._remote.usable:
+            if self._remote.breaker.claim():
                 # Always without padding first: a round trip that is out of date spoils what a probe tells.
                 bound.learn_tails(self._remote.ask_costs(bound))
                 for _ in range(_MOST_PROBES):
@@ -293,6 +317,11 @@ class Learner:
         finally:
             with self._lock:
                 self._refreshing = False
+            self._reconnection.plan()
+
+    def _ask_again(self) -> None:
+        if self._last is not None:
+            self._submit(partial(self._refresh, self._last))
 
 
 def _settle(future: Future[object], timeout_s: float) -> None:

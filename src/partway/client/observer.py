@@ -1,10 +1,9 @@
-"""What the client has seen of the world: link, server load, its own speed, whether the server answers.
+"""What the client has seen of the world: link, server load, its own speed.
 
 Input: one observation per transfer, answer and head. Output: the `Conditions` of the next decision.
 Safe to call from several threads; clocks are handed in.
 """
 
-import logging
 import math
 import threading
 from dataclasses import replace
@@ -16,15 +15,12 @@ from partway.link import Link, LinkEstimate, LinkEstimator, Transfer
 from partway.planning import Conditions
 from partway.wire import Load
 
-logger = logging.getLogger(__name__)
-
 _LOAD_LASTS_S = 5.0  # an older report says nothing of a queue that moves in milliseconds
 _DEVICE_GAIN = 0.2
 _DEVICE_BOUND = math.log(8.0)  # a device eight times off its measurement is measured wrongly
 _PROBE_S, _SMALLEST_PROBE_BYTES, _LARGEST_PROBE_BYTES = 0.1, 8_192, 262_144
 _PROBE_EVERY_S = 2.0
 _LONGER_PROBE, _LONGEST_PROBE = 4.0, 64.0  # after one that was over too soon to tell much
-_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.25, 30.0
 
 
 class Observer:
@@ -45,19 +41,7 @@ class Observer:
         self._probe_factor = 1.0
         self._load: tuple[float, Load] | None = None
         self._device_log = 0.0
-        self._failures = 0
-        self._closed_until_s = -math.inf
         self._lock = threading.Lock()
-
-    @property
-    def reachable(self) -> bool:
-        """Whether it is worth asking the server now: it answered last, or the pause since it did not is over."""
-        return self._clock() >= self._closed_until_s
-
-    @property
-    def failures(self) -> int:
-        """How often in a row the server did not answer."""
-        return self._failures
 
     @property
     def link(self) -> LinkEstimate:
@@ -107,33 +91,21 @@ class Observer:
         """
         with self._lock:
             now_s = self._clock()
-            self._failures, self._closed_until_s = 0, -math.inf
             if up_bytes >= _SMALLEST_PROBE_BYTES:
                 self._note_rate(up_bytes, network_s, now_s)
             self._estimator.observe(Transfer(at_s=now_s, up_bytes=up_bytes, down_bytes=down_bytes, network_s=network_s))
             if load is not None:
                 self._load = now_s, load
 
-    def saw_silence(self, *, up_bytes: int, waited_s: float, timed_out: bool) -> None:
-        """No answer came.
-
-        A server that is gone is left alone for a while, longer each time. A transfer that took too long says
-        that the link is at most so fast.
+    def saw_silence(self, *, up_bytes: int, waited_s: float) -> None:
+        """No answer came for as long as it was waited for: the link is at most so fast.
 
         Args:
             up_bytes: length of the request.
-            waited_s: how long until the client gave up.
-            timed_out: whether time ran out, rather than the connection.
+            waited_s: how long that was.
         """
         with self._lock:
-            now_s = self._clock()
-            if timed_out:
-                self._estimator.observe_timeout(at_s=now_s, up_bytes=up_bytes, waited_s=waited_s)
-            pause_s = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2.0 ** min(self._failures, 16))
-            pause_s *= self._generator.uniform(0.5, 1.0)
-            self._failures += 1
-            self._closed_until_s = now_s + pause_s
-            logger.warning("server_silent failures=%d timed_out=%s pause_s=%.2f", self._failures, timed_out, pause_s)
+            self._estimator.observe_timeout(at_s=self._clock(), up_bytes=up_bytes, waited_s=waited_s)
 
     def saw_head(self, *, expected_s: float, took_s: float) -> None:
         """A head ran on the device: slow and bounded correction of what it is expected to take.

@@ -1,21 +1,21 @@
-"""The server as one model's client sees it: asks it, checks what comes back, notes how it went.
+"""The server as one model's client sees it: sends to it, asks it, notes how it went.
 
-Input: crossing tensors, packed. Output: the outputs that were asked for, or one of our errors, after the observer has
-been told. Called by the session for requests and by its background work for costs and load.
+Input: crossing tensors, packed, and how the race for the rest ended. Output: requests on their way; costs; after each,
+breaker, hedge and observer have been told. Called by requests, and by the session's background work for costs and load.
 """
 
-import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-
-import numpy as np
+import logging
+from collections.abc import Iterable, Sequence
 
 from partway.client.bound import BoundModel
-from partway.client.call import Answer
+from partway.client.breaker import Breaker, Fault
+from partway.client.exchange import Exchange, SentRequest
+from partway.client.hedge import Hedge, Outlook
 from partway.client.observer import Observer
+from partway.client.race import Finish
+from partway.client.surroundings import Surroundings
 from partway.client.transport import Transport
-from partway.engine import Clock
-from partway.errors import PartwayError, ServerRefused, ServerUnavailable, WireError
+from partway.errors import PartwayError, ServerRefused, ServerUnavailable
 from partway.graph import Model
 from partway.wire import (
     BINDING,
@@ -24,37 +24,18 @@ from partway.wire import (
     CostAnswer,
     CostQuery,
     InferRequest,
-    Load,
     Tensor,
     decode_cost_answer,
     decode_load,
     encode_cost_query,
 )
 
+logger = logging.getLogger(__name__)
+
 _ASK_S = 2.0
-# A full queue empties soon; a wrong model or digest stays wrong until somebody mends it.
-_BUSY_PAUSE_S, _REFUSED_PAUSE_S = 0.5, 30.0
-_BUSY = frozenset({"RESOURCE_EXHAUSTED", "ABORTED", "INTERNAL"})
 _NOT_UNDERSTOOD = "INVALID_ARGUMENT"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Exchange:
-    """What one answered request took.
-
-    Attributes:
-        outputs: arrays by name.
-        up_bytes: length of the request.
-        down_bytes: length of the answer.
-        network_s: round trip less the server's residence.
-        server_s: queue and tail, as the server reports it.
-    """
-
-    outputs: Mapping[str, np.ndarray]
-    up_bytes: int
-    down_bytes: int
-    network_s: float
-    server_s: float
+# What the call outlasts the wait by, for a device that is slower than expected, or cannot finish at all.
+_LEAST_PATIENCE_S, _PATIENCE_OF_LOCAL = 0.5, 4.0
 
 
 class Remote:
@@ -62,48 +43,47 @@ class Remote:
 
     Args:
         transport: carries the requests.
-        observer: is told how they went.
+        observer: is told what they say of link and load.
         model_name: the model's name on the server.
         timeout_s: the longest to wait for any answer.
-        clock: seconds, monotonic.
+        surroundings: clock and chance.
+
+    Attributes:
+        breaker: whether requests go there now.
+        hedge: how long each waits before the device begins too.
     """
 
     def __init__(
-        self, transport: Transport, observer: Observer, *, model_name: str, timeout_s: float, clock: Clock
+        self,
+        transport: Transport,
+        observer: Observer,
+        *,
+        model_name: str,
+        timeout_s: float,
+        surroundings: Surroundings,
     ) -> None:
+        self.breaker = Breaker(clock=surroundings.clock, generator=surroundings.generator)
+        self.hedge = Hedge()
         self._transport = transport
         self._observer = observer
         self._model_name = model_name
         self._timeout_s = timeout_s
-        self._clock = clock
-        self._refused_until_s = -math.inf
-        self._why_not = "the server has not said yet what its part would take"
+        self._clock = surroundings.clock
 
-    @property
-    def usable(self) -> bool:
-        """Whether it is worth sending a request now."""
-        return self._observer.reachable and self._clock() >= self._refused_until_s
-
-    @property
-    def why_not(self) -> str:
-        """What went wrong last, in a sentence."""
-        return self._why_not
-
-    def infer(
-        self, model: Model, binding: str, tensors: tuple[Tensor, ...], outputs: Sequence[str], *, patience_s: float
-    ) -> Exchange:
-        """Let the server run what is left.
+    def send(
+        self, model: Model, binding: str, tensors: tuple[Tensor, ...], outputs: Sequence[str], *, outlook: Outlook
+    ) -> SentRequest:
+        """Have the server run what is left.
 
         Args:
             model: the canonical graph, which says what the outputs look like.
             binding: its encoded binding.
             tensors: what crosses, as it travels.
             outputs: what to compute.
-            patience_s: the longest to wait, bounded by `timeout_s`.
+            outlook: what is expected of it.
 
         Raises:
-            ServerError: no answer, or a refusal.
-            WireError: the answer is damaged or not what was asked for.
+            WireError: the tensors cannot be sent.
         """
         request = InferRequest(
             model_name=self._model_name,
@@ -111,17 +91,31 @@ class Remote:
             outputs=tuple(outputs),
             parameters={DIGEST: model.source_digest, BINDING: binding},
         )
-        answer, load = self._ask(request, min(patience_s, self._timeout_s))
-        arrays = {tensor.name: tensor.array for tensor in answer.response.tensors}
-        _check_outputs(model, outputs, arrays)
-        server_s = load.residence_s if load is not None else 0.0
-        return Exchange(
-            outputs=arrays,
-            up_bytes=answer.up_bytes,
-            down_bytes=answer.down_bytes,
-            network_s=max(0.0, answer.round_trip_s - server_s),
-            server_s=server_s,
-        )
+        wait_s = min(self._timeout_s, self.hedge.wait_s(outlook))
+        patience_s = wait_s + max(_LEAST_PATIENCE_S, _PATIENCE_OF_LOCAL * outlook.local_s)
+        sent_s = self._clock()
+        call = self._transport.start(request, min(self._timeout_s, patience_s))
+        return SentRequest(request=request, call=call, model=model, outlook=outlook, wait_s=wait_s, sent_s=sent_s)
+
+    def ended(self, sent: SentRequest, finish: Finish) -> None:
+        """A request that was sent was answered, by whichever side.
+
+        Args:
+            sent: the request.
+            finish: how the race went.
+        """
+        waited_s = self._clock() - sent.sent_s
+        if finish.exchange is not None:
+            self._heard(finish.exchange, question=False)
+            self.hedge.saw(sent.outlook, finish.exchange.round_trip_s)
+        elif finish.error is not None:
+            late = isinstance(finish.error, ServerUnavailable) and waited_s >= sent.wait_s
+            self._failed(finish.error, sent.request, waited_s=waited_s if late else None)
+        else:
+            # A call that was withdrawn says no more than that. Its lateness counts; three in a row open the breaker.
+            self._observer.saw_silence(up_bytes=sent.size_bytes, waited_s=waited_s)
+            self.hedge.saw(sent.outlook, waited_s)
+            self.breaker.outrun()
 
     def ask_costs(self, bound: BoundModel, *, padding_bytes: int = 0) -> CostAnswer:
         """What the tails of a model's candidate cuts take there; reads the load and measures the link too.
@@ -141,55 +135,50 @@ class Remote:
             cuts=tuple(cut.crossing for cut in bound.offloaded),
             padding_bytes=padding_bytes,
         )
-        answer, _ = self._ask(encode_cost_query(query), min(_ASK_S, self._timeout_s))
-        return decode_cost_answer(answer.response, cuts=len(query.cuts))
+        request, timeout_s = encode_cost_query(query), min(_ASK_S, self._timeout_s)
+        start_s = self._clock()
+        try:
+            answer = self._transport.start(request, timeout_s).result()
+            costs = decode_cost_answer(answer.response, cuts=len(query.cuts))
+            load = decode_load(answer.response.parameters)
+        except PartwayError as error:
+            waited_s = self._clock() - start_s
+            self._failed(error, request, waited_s=waited_s if waited_s >= 0.9 * timeout_s else None)
+            raise
+        exchange = Exchange(
+            outputs={},
+            up_bytes=answer.up_bytes,
+            down_bytes=answer.down_bytes,
+            round_trip_s=answer.round_trip_s,
+            load=load,
+        )
+        self._heard(exchange, question=True)
+        return costs
 
     def close(self) -> None:
         """Let the connection go."""
         self._transport.close()
 
-    def _ask(self, request: InferRequest, timeout_s: float) -> tuple[Answer, Load | None]:
-        start_s = self._clock()
-        try:
-            answer = self._transport.start(request, timeout_s).result()
-            load = decode_load(answer.response.parameters)
-        except ServerUnavailable as error:
-            waited_s = self._clock() - start_s
-            size_bytes = sum(tensor.array.nbytes for tensor in request.tensors)
-            self._observer.saw_silence(up_bytes=size_bytes, waited_s=waited_s, timed_out=waited_s >= 0.9 * timeout_s)
-            self._why_not = str(error)
-            raise
-        except PartwayError as error:
-            lasting = (
-                isinstance(error, ServerRefused)
-                and error.status not in _BUSY
-                and not refused_codec(error, request.tensors)
-            )
-            self._refused_until_s = self._clock() + (_REFUSED_PAUSE_S if lasting else _BUSY_PAUSE_S)
-            self._why_not = str(error)
-            raise
+    def _heard(self, exchange: Exchange, *, question: bool) -> None:
+        self.breaker.answered(question=question)
         self._observer.saw_answer(
-            up_bytes=answer.up_bytes,
-            down_bytes=answer.down_bytes,
-            network_s=answer.round_trip_s - (load.residence_s if load is not None else 0.0),
-            load=load,
+            up_bytes=exchange.up_bytes,
+            down_bytes=exchange.down_bytes,
+            network_s=exchange.round_trip_s - exchange.server_s,
+            load=exchange.load,
         )
-        return answer, load
+
+    def _failed(self, error: PartwayError, request: InferRequest, *, waited_s: float | None) -> None:
+        if waited_s is not None:
+            size_bytes = sum(tensor.array.nbytes for tensor in request.tensors)
+            self._observer.saw_silence(up_bytes=size_bytes, waited_s=waited_s)
+        if refused_codec(error, request.tensors):
+            self.breaker.answered(question=True)  # raw tensors are worth trying at once
+        else:
+            self.breaker.failed(Fault.of(error), str(error))
 
 
 def refused_codec(error: PartwayError, tensors: Iterable[Tensor]) -> bool:
     """Whether a refusal may be for the codec of what was sent, so that raw tensors are worth trying soon."""
     coded = any(CODEC in tensor.parameters for tensor in tensors)
     return coded and isinstance(error, ServerRefused) and error.status == _NOT_UNDERSTOOD
-
-
-def _check_outputs(model: Model, wanted: Sequence[str], arrays: Mapping[str, np.ndarray]) -> None:
-    if set(arrays) != set(wanted):
-        raise WireError(f"the server answered with {sorted(arrays)}; {sorted(wanted)} were asked for")
-    for name in wanted:
-        # Not the shape: authors declare wrong ones, and the checksum vouches for the rest.
-        expected = model.tensors[name]
-        if arrays[name].dtype != expected.dtype:
-            raise WireError(
-                f"the server answered {name!r} in {arrays[name].dtype}; the model gives {expected.describe()}"
-            )

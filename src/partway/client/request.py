@@ -3,19 +3,19 @@
 Made by the session for each call of `run`; it runs the device's part and draws up the `Result`.
 """
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from partway.client.bound import BoundModel
+from partway.client.breaker import State
 from partway.client.observer import Observer
 from partway.client.packing import Packer
-from partway.client.remote import Exchange
+from partway.client.race import Finish
 from partway.client.result import Result
 from partway.client.traffic import Traffic
-from partway.engine import Session
+from partway.engine import Clock, Session, Stop
 from partway.graph import Cut
 from partway.planning import Conditions, CutCost, Decision
 from partway.units import format_size
@@ -30,12 +30,17 @@ class Request:
         names: outputs wanted, in order.
         feeds: the model's inputs.
         observer: learns what the device's part took.
-        slowdown: of an emulated device, else 1.
         traffic: the requests that run beside it.
+        slowdown: of an emulated device, else 1.
+        clock: seconds, monotonic.
+        stop: said when nobody wants the answer any more.
+        started_s: when the call began, on that clock.
         known: tensors at hand: feeds, what the head made, what came back.
-        started_s: when the call began.
         reason: why it runs where it runs.
-        expected_s: what the decision expected.
+        decision: what was decided; None where nothing was to be.
+        conditions: under which.
+        breaker: whether requests went to the server then; None where there is none.
+        hedge_wait_s: how long its answer was to be waited for before the device began too; None where it was not sent.
         codec: what the crossing tensors were packed with.
     """
 
@@ -44,19 +49,28 @@ class Request:
     observer: Observer
     traffic: Traffic
     slowdown: float
+    clock: Clock
+    stop: Stop = field(default_factory=Stop)
+    started_s: float = field(init=False)
     known: dict[str, np.ndarray] = field(default_factory=dict)
-    started_s: float = field(default_factory=time.perf_counter)
     reason: str = ""
-    expected_s: float | None = None
+    decision: Decision | None = None
+    conditions: Conditions | None = None
+    breaker: State | None = None
+    hedge_wait_s: float | None = None
     codec: str = RAW
+
+    def __post_init__(self) -> None:
+        self.started_s = self.clock()
 
     def elapsed_s(self) -> float:
         """Seconds since the call began."""
-        return time.perf_counter() - self.started_s
+        return self.clock() - self.started_s
 
-    def decided(self, decision: Decision) -> None:
-        """Note what was decided and why."""
-        self.reason, self.expected_s = decision.reason, decision.latency_s
+    def decided(self, decision: Decision, conditions: Conditions, breaker: State) -> None:
+        """Note what was decided, why, and under which conditions."""
+        self.decision, self.conditions, self.breaker = decision, conditions, breaker
+        self.reason = decision.reason
 
     def run_whole(self, session: Session, values: Mapping[str, np.ndarray]) -> Result:
         """Answer from a plain session of the whole model.
@@ -65,7 +79,7 @@ class Request:
             session: of the author's file.
             values: the inputs held constant, which the file still wants to be fed.
         """
-        self.known |= session.run({**self.feeds, **values}, self.names)
+        self.known |= session.run({**self.feeds, **values}, self.names, stop=self.stop)
         return self.result(None)
 
     def run_alone(self, bound: BoundModel, cost: CutCost) -> Result:
@@ -77,7 +91,7 @@ class Request:
         """
         piece = bound.device_only.head
         if piece is not None:
-            self.known |= bound.run(piece, self.feeds, self.names)
+            self.known |= bound.run(piece, self.feeds, self.names, stop=self.stop)
             if not frozenset(piece.outputs).difference(self.names):
                 bound.observe_head(bound.device_only, self.elapsed_s(), alone=self.traffic.alone)
         self.observer.saw_head(expected_s=cost.device_s, took_s=self.elapsed_s())
@@ -100,7 +114,7 @@ class Request:
         if cut.head is not None:
             kept = tuple(name for name in cut.head.outputs if name in self.names or name in cut.crossing)
             if kept:  # else the head makes nothing but outputs that nobody asked for
-                self.known |= bound.run(cut.head, self.feeds, kept)
+                self.known |= bound.run(cut.head, self.feeds, kept, stop=self.stop)
                 ran = True
             if kept == cut.head.outputs:
                 bound.observe_head(cut, self.elapsed_s(), alone=self.traffic.alone)
@@ -112,28 +126,37 @@ class Request:
             self.observer.saw_head(expected_s=cost.device_s, took_s=self.elapsed_s())
         return packed.tensors
 
-    def result(
-        self,
-        cut: Cut | None,
-        exchange: Exchange | None = None,
-        *,
-        conditions: Conditions | None = None,
-        fell_back: bool = False,
-    ) -> Result:
+    def run_tail(self, bound: BoundModel, cut: Cut, stop: Stop) -> dict[str, np.ndarray]:
+        """Those outputs that the tail makes, computed here from the tensors at hand.
+
+        Args:
+            bound: the model.
+            cut: where it was cut.
+            stop: ends the run early.
+
+        Raises:
+            RunStopped: it was stopped.
+            EngineError: the runtime failed.
+        """
+        if cut.tail is None:
+            return {}
+        wanted = tuple(name for name in self.names if name in cut.tail.outputs)
+        return bound.run(cut.tail, self.known, wanted, stop=stop)
+
+    def result(self, cut: Cut | None, finish: Finish | None = None) -> Result:
         """Draw up what the request came to, now that every output is known.
 
         Args:
             cut: where it was cut; None when the device ran alone.
-            exchange: what the server's part took; None when it took none.
-            conditions: how the network's time is shared between its two ways.
-            fell_back: whether the server was asked in vain.
+            finish: how the rest of a request that was sent came about; None when it was not sent.
         """
         total_s = self.elapsed_s()
         uplink_s = downlink_s = server_s = 0.0
-        if exchange is not None and conditions is not None:
+        exchange = finish.exchange if finish is not None and finish.by_server else None
+        if exchange is not None and self.conditions is not None:
             server_s = exchange.server_s
-            up_s = conditions.rtt_s / 2 + exchange.up_bytes / conditions.uplink_bytes_per_s
-            down_s = conditions.rtt_s / 2 + exchange.down_bytes / conditions.downlink_bytes_per_s
+            up_s = self.conditions.rtt_s / 2 + exchange.up_bytes / self.conditions.uplink_bytes_per_s
+            down_s = self.conditions.rtt_s / 2 + exchange.down_bytes / self.conditions.downlink_bytes_per_s
             uplink_s = exchange.network_s * up_s / (up_s + down_s)
             downlink_s = exchange.network_s - uplink_s
         return Result(
@@ -141,7 +164,9 @@ class Request:
             output_names=self.names,
             crossing=cut.crossing if cut is not None else (),
             offloaded=exchange is not None,
-            fell_back=fell_back,
+            fell_back=finish is not None and not finish.by_server,
+            hedged=finish is not None and finish.hedged,
+            hedge_wait_s=self.hedge_wait_s,
             device_s=max(0.0, total_s - uplink_s - server_s - downlink_s),
             uplink_s=uplink_s,
             server_s=server_s,
@@ -149,7 +174,7 @@ class Request:
             total_s=total_s,
             up_bytes=exchange.up_bytes if exchange is not None else 0,
             down_bytes=exchange.down_bytes if exchange is not None else 0,
-            expected_s=self.expected_s,
+            expected_s=None if self.decision is None else self.decision.latency_s,
             reason=self.reason,
             codec=self.codec,
             emulated_slowdown=self.slowdown,

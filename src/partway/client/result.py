@@ -1,6 +1,7 @@
 """What one request came to: outputs, where it was cut, and where its seconds went."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -15,7 +16,9 @@ class Result:
         crossing: tensors that were sent; empty when the device ran alone.
         offloaded: whether the server's answer is in the outputs.
         fell_back: whether the server was asked in vain and the device finished alone.
-        device_s: head, encoding and decoding; with `fell_back` the local tail too.
+        hedged: whether the answer was late, so that the device began to finish alone beside the server.
+        hedge_wait_s: how long the answer was to be waited for before that; None where the server was not asked.
+        device_s: head, encoding and decoding; with `fell_back` the wait and the local tail too.
         uplink_s: the crossing tensors on their way; the network's time is shared out as the link is
             believed to share it.
         server_s: queue and tail.
@@ -34,6 +37,8 @@ class Result:
     crossing: tuple[str, ...]
     offloaded: bool
     fell_back: bool
+    hedged: bool
+    hedge_wait_s: float | None
     device_s: float
     uplink_s: float
     server_s: float
@@ -45,3 +50,8 @@ class Result:
     reason: str
     codec: str
     emulated_slowdown: float
+
+    @property
+    def won_by(self) -> Literal["device", "server"]:
+        """Whose outputs these are, as far as the cut left them to either."""
+        return "server" if self.offloaded else "device"

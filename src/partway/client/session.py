@@ -1,23 +1,19 @@
 """`InferenceSession`: onnxruntime's, with the choice of where each request runs.
 
-    run ── decide ── head here ── crossing tensors, packed ──> server ── outputs
-              │                        │ no answer, refused, damaged
-              └─ whole model here      └─> tail here, from the tensors at hand
-
 The constructor makes a plain session of the whole model, which answers from the first request on; everything
-else is learnt behind it. Decided anew for every request. Safe to call from several threads.
+else is learnt behind it. Decided anew for every request. Safe to call from several threads and from event loops.
 """
 
-import logging
 import threading
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 
 import numpy as np
 
-from partway.client.bound import BoundModel
+from partway.client.answering import answer
+from partway.client.awaiting import AwaitedWork
 from partway.client.credentials import Credentials
 from partway.client.feeds import match_values, read_feeds
 from partway.client.guide import guide_of
@@ -25,24 +21,19 @@ from partway.client.learner import Learner, file_stamp
 from partway.client.observer import Observer
 from partway.client.packing import Packer
 from partway.client.predicted import HeadForecast
-from partway.client.remote import Remote, refused_codec
-from partway.client.request import Request, over_limit
+from partway.client.remote import Remote
+from partway.client.request import Request
 from partway.client.result import Result
+from partway.client.surroundings import Surroundings
 from partway.client.traffic import Traffic
 from partway.client.transport import Transport, connect
-from partway.engine import CPU, NodeArg, OrtRuntime, OrtSession, Session, SlowSession
-from partway.errors import InputError, ModelError, ServerError, WireError
+from partway.engine import CPU, NodeArg, OrtRuntime, OrtSession, Session, SlowSession, Stop
+from partway.errors import InputError, ModelError
 from partway.graph import Cache, Source
 from partway.link import NAMED_LINKS, Link, LinkEstimate
 from partway.planning import CostTable, PlanDocument
 from partway.prediction.foresight import Foresight
 from partway.prediction.profile import Profile
-from partway.wire import RAW
-
-logger = logging.getLogger(__name__)
-
-_PATIENCE = 4.0  # an answer that takes so many times longer than expected is not waited for
-_LEAST_PATIENCE_S = 0.5
 
 
 class InferenceSession:
@@ -75,6 +66,8 @@ class InferenceSession:
         DocumentError: the profile or the plan cannot be read.
     """
 
+    _surroundings: Callable[[], Surroundings] = Surroundings  # whoever simulates the world has a subclass say it
+
     def __init__(
         self,
         path_or_model: str | Path,
@@ -99,8 +92,9 @@ class InferenceSession:
         if not device_slowdown >= 1.0:
             raise InputError(f"device_slowdown is {device_slowdown}; a device can be slowed by a factor of 1 or more")
         guide = guide_of(plan, codecs)
+        self._world = world = self._surroundings()
         if transport is None and server is not None:
-            transport = connect(server, clock=time.perf_counter, credentials=credentials)
+            transport = connect(server, clock=world.clock, credentials=credentials)
         self._path = Path(path_or_model)
         self._runtime = OrtRuntime(threads=threads, providers=providers)
         foresight = None if profile is None else Foresight.of(profile, self._runtime)
@@ -112,10 +106,11 @@ class InferenceSession:
         self._dtypes = {tensor.name: tensor.dtype for tensor in self._whole.input_infos}
         self._values = match_values(self._whole, bind or {})
         self._traffic = Traffic()
-        self._packer = Packer(slowdown=device_slowdown, clock=time.perf_counter, sleep=time.sleep)
-        self._observer = Observer(prior=prior_link, clock=time.monotonic, generator=np.random.default_rng())
+        self._packer = Packer(slowdown=device_slowdown, clock=world.clock, sleep=world.sleep)
+        self._observer = Observer(prior=prior_link, clock=world.clock, generator=world.generator)
         self._remote: Remote | None = None
         self._learner: Learner | None = None
+        self._awaited = AwaitedWork()
         self._closed = False
         # Sequences and the like cannot be sent, nor cut around: such models stay on the device.
         if transport is not None and all(dtype is not None for dtype in self._dtypes.values()):
@@ -124,7 +119,7 @@ class InferenceSession:
                 self._observer,
                 model_name=model_name or self._path.stem,
                 timeout_s=timeout_s,
-                clock=time.monotonic,
+                surroundings=world,
             )
             self._learner = Learner(
                 self._path,
@@ -140,6 +135,7 @@ class InferenceSession:
                 on_bound=self._release_whole,
                 forecast=None if foresight is None else HeadForecast.maker(foresight, slowdown=device_slowdown),
                 guide=guide,
+                surroundings=world,
             )
 
     def get_inputs(self) -> list[NodeArg]:
@@ -179,20 +175,54 @@ class InferenceSession:
             BindingError: a feed is missing, unknown, or does not fit.
             EngineError: the model fails on this input.
         """
+        return self._run(output_names, input_feed, Stop())
+
+    async def run_async(
+        self, output_names: Sequence[str] | None, input_feed: Mapping[str, np.ndarray]
+    ) -> list[np.ndarray]:
+        """As `run`, awaited; cancelling the task withdraws the request and stops the device's part.
+
+        Requests run on threads of the session, at most 64 at once, so the loop goes on meanwhile. The arrays must not
+        be changed before the answer is there.
+
+        Raises:
+            BindingError: a feed is missing, unknown, or does not fit.
+            EngineError: the model fails on this input.
+        """
+        return list((await self.run_detailed_async(output_names, input_feed)).outputs)
+
+    async def run_detailed_async(
+        self, output_names: Sequence[str] | None, input_feed: Mapping[str, np.ndarray]
+    ) -> Result:
+        """As `run_detailed`, awaited as `run_async` is.
+
+        Raises:
+            BindingError: a feed is missing, unknown, or does not fit.
+            EngineError: the model fails on this input.
+        """
+        return await self._awaited.run(partial(self._run, output_names, input_feed))
+
+    def _run(self, output_names: Sequence[str] | None, input_feed: Mapping[str, np.ndarray], stop: Stop) -> Result:
         if self._closed:
             raise InputError("the session is closed; make a new one")
         names = self._output_names(output_names)
         feeds = self._read_feeds(input_feed)
         with self._traffic.request():
             request = Request(
-                names=names, feeds=feeds, observer=self._observer, traffic=self._traffic, slowdown=self._slowdown
+                names=names,
+                feeds=feeds,
+                observer=self._observer,
+                traffic=self._traffic,
+                slowdown=self._slowdown,
+                clock=self._world.clock,
+                stop=stop,
             )
             bound = self._learner.bound(feeds) if self._learner is not None else None
             if bound is None or self._remote is None or self._learner is None:
                 why = "no server was given" if self._learner is None else self._learner.why_not(feeds)
                 request.reason = f"the device alone, since {why}"
                 return request.run_whole(self._whole_session(), self._values)
-            result = self._answer(request, bound, self._remote)
+            result = answer(request, bound, self._remote, self._packer)
         self._learner.nudge(bound)
         return result
 
@@ -232,12 +262,18 @@ class InferenceSession:
         return None if bound is None else bound.choices.table
 
     def close(self) -> None:
-        """Stop background work and let the connection go. Repeated calls do nothing."""
+        """Stop background work and let the connection go; requests that run are finished by the device.
+
+        Repeated calls do nothing.
+        """
         self._closed = True
+        self._awaited.close()
         if self._learner is not None:
-            self._learner.close()
+            self._learner.stop()
         if self._remote is not None:
             self._remote.close()
+        if self._learner is not None:
+            self._learner.close()
 
     def __enter__(self) -> "InferenceSession":
         return self
@@ -246,41 +282,6 @@ class InferenceSession:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-    def _answer(self, request: Request, bound: BoundModel, remote: Remote) -> Result:
-        bound.check(request.feeds)
-        conditions = self._observer.conditions()
-        choices, decision = bound.decide(conditions)
-        cut, cost = choices.cuts[decision.index], choices.table.costs[decision.index]
-        request.decided(decision)
-        wanted = tuple(name for name in request.names if cut.tail is not None and name in cut.tail.outputs)
-        if not remote.usable or len(choices.cuts) == 1:
-            request.reason = f"the device alone, since {remote.why_not}"
-        if cut.tail is None or not wanted or not remote.usable:
-            return request.run_alone(bound, choices.table.costs[-1])
-        tensors = request.run_head(bound, cut, cost, self._packer)
-        if (over := over_limit(tensors, bound.max_up_bytes)) is not None:
-            request.reason, request.codec = f"finished alone: {over}", RAW
-            request.known |= bound.run(cut.tail, request.known, wanted)
-            return request.result(None)
-        remaining_s = max(0.0, decision.latency_s - request.elapsed_s())
-        try:
-            exchange = remote.infer(
-                bound.model,
-                bound.binding,
-                tensors,
-                cut.tail.outputs,  # all, as the cut has them: fewer would need fewer tensors, which is another cut
-                patience_s=max(_LEAST_PATIENCE_S, _PATIENCE * remaining_s),
-            )
-        except (ServerError, WireError) as error:
-            logger.warning("finished_alone cut=%s reason=%s", "+".join(cut.crossing), error)
-            request.reason = f"finished alone: {error}"
-            if refused_codec(error, tensors):
-                bound.refuse_coding(cut, cost.codec)
-            request.known |= bound.run(cut.tail, request.known, wanted)
-            return request.result(cut, fell_back=True)
-        request.known |= exchange.outputs
-        return request.result(cut, exchange, conditions=conditions)
 
     def _whole_session(self) -> Session:
         with self._lock:
@@ -299,7 +300,7 @@ class InferenceSession:
     def _emulate(self, session: Session) -> Session:
         if self._slowdown == 1.0:
             return session
-        return SlowSession(session, self._slowdown, clock=time.perf_counter, sleep=time.sleep)
+        return SlowSession(session, self._slowdown, clock=self._world.clock, sleep=self._world.sleep)
 
     def _read_feeds(self, input_feed: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         return read_feeds(input_feed, held=self._values, dtypes=self._dtypes)

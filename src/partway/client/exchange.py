@@ -1,0 +1,103 @@
+"""One request to the server, from the moment that it was sent.
+
+Made by `Remote`; the race reads it. Reading checks that what came back is what was asked for.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from partway.client.call import Call
+from partway.client.hedge import Outlook
+from partway.errors import WireError
+from partway.graph import Model
+from partway.wire import InferRequest, Load, decode_load
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exchange:
+    """What one answered request took.
+
+    Attributes:
+        outputs: arrays by name.
+        up_bytes: length of the request.
+        down_bytes: length of the answer.
+        round_trip_s: from sending on, as the network saw it.
+        load: the server's report; None from a server that makes none.
+    """
+
+    outputs: Mapping[str, np.ndarray]
+    up_bytes: int
+    down_bytes: int
+    round_trip_s: float
+    load: Load | None
+
+    @property
+    def server_s(self) -> float:
+        """Queue and tail, as the server reports them."""
+        return 0.0 if self.load is None else self.load.residence_s
+
+    @property
+    def network_s(self) -> float:
+        """Round trip less the server's residence."""
+        return max(0.0, self.round_trip_s - self.server_s)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SentRequest:
+    """A request that is on its way.
+
+    Attributes:
+        request: what was sent.
+        model: the canonical graph, which says what the outputs look like.
+        outlook: what was expected of it.
+        wait_s: how long to wait before the device finishes alone.
+        sent_s: when, on the client's clock.
+    """
+
+    request: InferRequest
+    call: Call
+    model: Model
+    outlook: Outlook
+    wait_s: float
+    sent_s: float
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of its tensors."""
+        return sum(tensor.array.nbytes for tensor in self.request.tensors)
+
+    def read(self, timeout_s: float | None = None) -> Exchange:
+        """The answer, checked; see `partway.client.race.Sent`."""
+        answer = self.call.result(timeout_s)
+        load = decode_load(answer.response.parameters)
+        arrays = {tensor.name: tensor.array for tensor in answer.response.tensors}
+        _check_outputs(self.model, self.request.outputs, arrays)
+        return Exchange(
+            outputs=arrays,
+            up_bytes=answer.up_bytes,
+            down_bytes=answer.down_bytes,
+            round_trip_s=answer.round_trip_s,
+            load=load,
+        )
+
+    def on_done(self, callback: Callable[[], object]) -> None:
+        """Have something called once `read` need not wait."""
+        self.call.on_done(callback)
+
+    def cancel(self) -> None:
+        """Withdraw it."""
+        self.call.cancel()
+
+
+def _check_outputs(model: Model, wanted: Sequence[str], arrays: Mapping[str, np.ndarray]) -> None:
+    if set(arrays) != set(wanted):
+        raise WireError(f"the server answered with {sorted(arrays)}; {sorted(wanted)} were asked for")
+    for name in wanted:
+        # Not the shape: authors declare wrong ones, and the checksum vouches for the rest.
+        expected = model.tensors[name]
+        if arrays[name].dtype != expected.dtype:
+            raise WireError(
+                f"the server answered {name!r} in {arrays[name].dtype}; the model gives {expected.describe()}"
+            )
