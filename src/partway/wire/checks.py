@@ -6,7 +6,7 @@ In: what a decoder found. Out: nothing, or a `WireError` that says what is wrong
 
 import zlib
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from partway.errors import WireError
 from partway.wire.parameters import CRC32
@@ -64,7 +64,7 @@ def check_crc32(name: str, payload: bytes | memoryview, expected: Parameter | No
         )
 
 
-def check_unique(what: str, names: Iterable[str]) -> None:
+def check_unique(what: str, names: Sequence[str]) -> None:
     """Refuses names that occur twice.
 
     Args:
@@ -74,8 +74,8 @@ def check_unique(what: str, names: Iterable[str]) -> None:
     Raises:
         WireError: one occurs more than once.
     """
-    twice = [name for name, count in Counter(names).items() if count > 1]
-    if twice:
+    if len(set(names)) < len(names):
+        twice = [name for name, count in Counter(names).items() if count > 1]
         raise WireError(f"{what} {twice[0]!r} is named more than once; name each once")
 
 

@@ -8,8 +8,7 @@ Called by `messages`.
 Source: the protobuf encoding guide (tags, varints, wire types).
 """
 
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from partway.errors import WireError
@@ -49,23 +48,25 @@ def split_message(data: bytes, raw_field: int, limits: Limits) -> SplitMessage:
         WireError: truncated, over a limit, or not protobuf at its top level.
     """
     check_message_bytes(len(data), limits)
-    view = memoryview(data)
+    view, size_bytes = memoryview(data), len(data)
     raw: list[memoryview] = []
     rest: list[memoryview] = []
-    seen: Counter[int] = Counter()
-    position = 0
-    while position < len(data):
+    seen: dict[int, int] = {}
+    kept_from = position = 0  # fields that follow each other stay together
+    while position < size_bytes:
         number, wire_type, after_tag = _read_tag(data, position)
-        seen[number] += 1
-        _check_counts(seen, number, limits)
+        seen[number] = seen.get(number, 0) + 1
+        if seen[number] > limits.tensors or len(seen) > _MAX_FIELD_NUMBERS:
+            raise _too_many(seen, number, limits)
         start, end = _field_extent(data, after_tag, number, wire_type)
-        if number != raw_field:
-            rest.append(view[position:end])
-        elif wire_type == _BYTES:
+        if number == raw_field:
+            if wire_type != _BYTES:
+                raise WireError(f"raw tensors (field {number}) have wire type {wire_type}; expected {_BYTES} (bytes)")
             raw.append(view[start:end])
-        else:
-            raise WireError(f"raw tensors (field {number}) have wire type {wire_type}; expected {_BYTES} (bytes)")
+            rest.append(view[kept_from:position])
+            kept_from = end
         position = end
+    rest.append(view[kept_from:])
     check_typed_bytes(sum(map(len, rest)), limits)
     return SplitMessage(rest=b"".join(rest) if raw else data, raw=tuple(raw))
 
@@ -94,11 +95,10 @@ def join_message(rest: bytes, raw_field: int, payloads: Sequence[bytes | memoryv
     return b"".join(parts)
 
 
-def _check_counts(seen: Counter[int], number: int, limits: Limits) -> None:
+def _too_many(seen: Mapping[int, int], number: int, limits: Limits) -> WireError:
     if seen[number] > limits.tensors:
-        raise WireError(f"field {number} occurs more than {limits.tensors} times; send fewer tensors or parameters")
-    if len(seen) > _MAX_FIELD_NUMBERS:
-        raise WireError(f"more than {_MAX_FIELD_NUMBERS} different fields found; that is no inference message")
+        return WireError(f"field {number} occurs more than {limits.tensors} times; send fewer tensors or parameters")
+    return WireError(f"more than {_MAX_FIELD_NUMBERS} different fields found; that is no inference message")
 
 
 def _read_tag(data: bytes, position: int) -> tuple[int, int, int]:
@@ -133,6 +133,8 @@ def _field_extent(data: bytes, position: int, number: int, wire_type: int) -> tu
 
 def _read_varint(data: bytes, position: int) -> tuple[int, int]:
     """The varint at `position`, and where it ends."""
+    if position < len(data) and data[position] < 0x80:
+        return data[position], position + 1  # nearly all tags and lengths are
     value = 0
     for index, byte in enumerate(data[position : position + _MAX_VARINT_BYTES]):
         value |= (byte & 0x7F) << (7 * index)

@@ -121,7 +121,7 @@ def _write_header(message: Message, record: InferRequest | InferResponse) -> Non
 
 def _write_tensors(target: Message, tensors: Sequence[Tensor], *, checksum: bool) -> list[bytes | memoryview]:
     """Declares the tensors in a repeated field and gives their raw bytes, in order."""
-    check_unique("tensor", (tensor.name for tensor in tensors))
+    check_unique("tensor", [tensor.name for tensor in tensors])
     payloads: list[bytes | memoryview] = []
     for tensor in tensors:
         payload = encode_array(tensor.name, tensor.array)
@@ -135,7 +135,7 @@ def _write_tensors(target: Message, tensors: Sequence[Tensor], *, checksum: bool
 
 
 def _read_tensors(declared: Sequence[Message], raw: tuple[memoryview, ...], limits: Limits) -> tuple[Tensor, ...]:
-    check_unique("tensor", (tensor.name for tensor in declared))
+    check_unique("tensor", [tensor.name for tensor in declared])
     if not raw:
         return tuple(_read_tensor(tensor, None, limits) for tensor in declared)
     typed = [tensor.name for tensor in declared if tensor.contents.ByteSize()]

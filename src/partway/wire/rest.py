@@ -98,7 +98,7 @@ def decode_rest_request(
     parameters = dict(document.parameters)
     _check_parameters(parameters, limits)
     default = _flag(parameters.pop(_BINARY_DEFAULT, False), _BINARY_DEFAULT)
-    check_unique("output", (output.name for output in document.outputs))
+    check_unique("output", [output.name for output in document.outputs])
     return RestRequest(
         request=InferRequest(
             model_name=model_name,
@@ -127,7 +127,7 @@ def encode_rest_response(response: InferResponse, wanted: RestRequest | None = N
         InputError: an output was asked for as JSON, which cannot carry it.
         WireError: a tensor cannot be sent, or a name occurs twice.
     """
-    check_unique("tensor", (tensor.name for tensor in response.tensors))
+    check_unique("tensor", [tensor.name for tensor in response.tensors])
     payloads: list[bytes | memoryview] = []
     outputs = []
     for tensor in response.tensors:
@@ -180,7 +180,7 @@ def _parse(text: memoryview) -> _Request:
 
 
 def _read_tensors(declared: list[_Tensor], binary: memoryview, limits: Limits) -> Iterator[Tensor]:
-    check_unique("tensor", (tensor.name for tensor in declared))
+    check_unique("tensor", [tensor.name for tensor in declared])
     position = 0
     for tensor in declared:
         parameters = dict(tensor.parameters)
