@@ -200,3 +200,38 @@ def test_closing_refuses_what_waits_and_lets_the_running_job_finish(executor: Ex
 def test_closing_gives_up_on_a_job_that_does_not_end(executor: Executor, blocker: Blocker) -> None:
     executor.close(timeout_s=0.0)
     assert not blocker.released.is_set()
+
+
+def test_a_brief_job_runs_on_the_callers_own_thread_where_nobody_is_before_it(executor: Executor, clock: Clock) -> None:
+    future = executor.submit(threading.get_ident, brief=True, lead_s=0.25, arrived_s=clock() - 0.5)
+    assert future.done()
+    assert future.result().value == threading.get_ident()
+    assert (future.result().load.service_s, future.result().load.queue_s) == (0.25, 0.25)
+    assert executor.idle
+    assert executor.started == 1
+
+
+def test_a_brief_job_waits_for_its_turn_like_any_other(executor: Executor, blocker: Blocker) -> None:
+    future = executor.submit(threading.get_ident, brief=True)
+    assert not future.done()
+    blocker.released.set()
+    assert result(future) != threading.get_ident()
+
+
+def test_a_brief_job_that_fails_says_so_through_its_future_and_leaves_the_executor_idle(executor: Executor) -> None:
+    def fail() -> None:
+        raise EngineError("no")
+
+    future = executor.submit(fail, brief=True)
+    with pytest.raises(EngineError, match="no"):
+        future.result()
+    assert executor.wait_idle(0.0)
+    assert executor.idle
+
+
+def test_brief_jobs_are_refused_like_others(executor: Executor, clock: Clock) -> None:
+    with pytest.raises(RequestExpired):
+        executor.submit(threading.get_ident, brief=True, deadline_s=clock())
+    executor.close()
+    with pytest.raises(ModelUnavailable):
+        executor.submit(threading.get_ident, brief=True)

@@ -48,7 +48,9 @@ class Executor:
         self._closed = False
         self._outlook = Outlook()
         self._started = 0
-        self._changed = threading.Condition()
+        lock = threading.RLock()
+        self._changed = threading.Condition(lock)  # what waits
+        self._emptied = threading.Condition(lock)
         self._threads = tuple(
             threading.Thread(target=self._serve, name=f"partway-compute-{index}", daemon=True)
             for index in range(workers)
@@ -68,6 +70,7 @@ class Executor:
         arrived_s: float | None = None,
         lead_s: float = 0.0,
         aside_s: Callable[[], float] = lambda: 0.0,
+        brief: bool = False,
     ) -> Future[Served[T]]:
         """Queue a job; cancelling the future before its turn takes it out again.
 
@@ -84,6 +87,8 @@ class Executor:
             arrived_s: the clock's reading when its request arrived; now by default.
             lead_s: seconds of service that it received before, such as reading its message.
             aside_s: asked once it ran: seconds of the run that are service, and no part of `unloaded_s`.
+            brief: whether it is over sooner than a worker would begin with it. Where nobody is before it and it has no
+                seat, it runs on the caller's own thread then, and the future is done.
 
         Raises:
             ServerBusy: as many jobs as may wait do, and nobody has more of them than this share.
@@ -106,6 +111,9 @@ class Executor:
         )
         if job.is_late(now_s):
             raise RequestExpired("the deadline passed before the request could be queued; allow it more time")
+        if brief and (run := self._begin_alone(job, now_s)) is not None:
+            self._carry_out(run)
+            return future
         with self._changed:
             if self._closed:
                 raise ModelUnavailable("the server is shutting down; send the request elsewhere", state="draining")
@@ -155,8 +163,8 @@ class Executor:
         Args:
             patience_s: go on after so long, idle or not; `idle` tells which.
         """
-        with self._changed:
-            self._changed.wait_for(lambda: self._closed or self.idle, patience_s)
+        with self._emptied:
+            self._emptied.wait_for(lambda: self._closed or self.idle, patience_s)
             return not self._closed
 
     def close(self, timeout_s: float | None = None) -> None:
@@ -169,6 +177,7 @@ class Executor:
             self._closed = True
             left = self._turns.clear()
             self._changed.notify_all()
+            self._emptied.notify_all()
         for job in left:
             reason = "the server shut down before the request's turn came; send it elsewhere"
             _refuse(job, ModelUnavailable(reason, state="draining"))
@@ -179,15 +188,27 @@ class Executor:
 
     def _serve(self) -> None:
         while (run := self._next()) is not None:
-            try:
-                self._work_off(run)
-            except Exception:
-                # Whatever it is, it must reach the log, and the thread must live on: others wait for it.
-                logger.exception("worker_failed jobs=%d", len(run.left))
-                for job in tuple(run.left):
-                    _refuse(job, EngineError("the server failed on this request; its log says why"))
-            self._leave(run)
+            self._carry_out(run)
             del run  # its tensors may be large: not kept until the next one comes
+
+    def _carry_out(self, run: Run) -> None:
+        try:
+            self._work_off(run)
+        except Exception:
+            # Whatever it is, it must reach the log, and the thread must live on: others wait for it.
+            logger.exception("worker_failed jobs=%d", len(run.left))
+            for job in tuple(run.left):
+                _refuse(job, EngineError("the server failed on this request; its log says why"))
+        self._leave(run)
+
+    def _begin_alone(self, job: Job, now_s: float) -> Run | None:
+        with self._changed:
+            if self._closed or job.seat is not None or not self.idle:
+                return None
+            run = Run(jobs=(job,), left=[job], start_s=now_s)
+            self._running.append(run)
+            self._started += 1
+            return run
 
     def _next(self) -> Run | None:
         with self._changed:
@@ -297,7 +318,8 @@ class Executor:
         with self._changed:
             if run in self._running:
                 self._running.remove(run)
-            self._changed.notify_all()
+            if self.idle:
+                self._emptied.notify_all()
 
     def _load(self, job: Job, now_s: float, *, service_s: float, queue_s: float) -> Load:
         """The load that the next job of the same share and group will find."""
@@ -326,6 +348,7 @@ class Executor:
         with self._changed:
             if self._turns.remove(job.share, job):  # its tensors may be large: not kept until its turn comes
                 self._changed.notify_all()
+                self._emptied.notify_all()
 
     def _drop_late(self, now_s: float) -> tuple[Job, ...]:
         gone = tuple(job for job in self._turns if job.future.cancelled() or job.is_late(now_s))

@@ -50,6 +50,9 @@ from partway.wire import (
 
 logger = logging.getLogger(__name__)
 
+# Two hops between threads take a tenth of it, and the event loop stands still as long to read a large message.
+_BRIEF_S = 0.001
+
 PLATFORM = "onnxruntime_onnx"
 EXTENSIONS = (
     "partway.cuts",
@@ -223,9 +226,10 @@ class Handlers:
             arrived_s=arrived_s,
             lead_s=job.lead_s,
             aside_s=lambda: job.decoding_s,
+            brief=estimate is not None and estimate.measured and estimate.seconds <= _BRIEF_S,
         )
         # Cancelling this wait, as a face does when its client leaves, takes the job out of the queue.
-        served = await asyncio.wrap_future(future)
+        served = future.result() if future.done() else await asyncio.wrap_future(future)
         if self._learner is not None:
             self._learner.note_use(job.bound, job.piece)
         return served
