@@ -35,9 +35,9 @@ _TROUBLES: tuple[tuple[str, str, str], ...] = (
     (
         SECURE,
         "Socket closed",
-        "the server ended the handshake; it may want another certificate of the client",
+        "it hung up in the handshake: it may want another certificate of ours, or take no more connections",
     ),
-    (PLAIN, "Socket closed", "what listens there does not speak plain gRPC; with TLS, write grpcs://"),
+    (PLAIN, "Socket closed", "it hung up at once: it may want TLS, then write grpcs://, or take no more connections"),
 )
 _CONNECTING = "failed to connect"
 
