@@ -36,6 +36,7 @@ from partway.wire import (
     encode_ready,
     encode_response,
     encode_server_metadata,
+    peek_request,
 )
 
 logger = logging.getLogger(__name__)
@@ -133,6 +134,10 @@ class GrpcFace:
 
     async def _answer(self, data: bytes, context: grpc.aio.ServicerContext, received_s: float) -> bytes:
         left_s = context.time_remaining()
+        if len(data) > _LARGE_BYTES:
+            head = peek_request(data, self._limits)
+            if head is not None:
+                self._handlers.check_size(head.model_name, head.model_version, head.binding, head.raw_bytes)
         request = await _off_loop(len(data), lambda: decode_request(data, self._limits))
         deadline_s = None if left_s is None else received_s + left_s
         caller = caller_of(self._gate, context)

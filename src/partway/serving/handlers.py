@@ -15,7 +15,7 @@ from dataclasses import replace
 import numpy as np
 
 from partway.engine import Clock
-from partway.errors import ModelNotFound, ModelUnavailable
+from partway.errors import InputError, ModelNotFound, ModelUnavailable, PartwayError
 from partway.graph import Binding, Source, TensorInfo
 from partway.serving.callers import Caller
 from partway.serving.computation import Computation
@@ -63,6 +63,9 @@ EXTENSIONS = (
     "partway.load",
     CODECS,
 )
+
+# What codecs may add to tensors that they cannot shorten.
+_SLACK_SHARE, _SLACK_BYTES = 64, 64 * 1024
 
 Outputs = Mapping[str, np.ndarray]
 
@@ -155,6 +158,37 @@ class Handlers:
             inputs=tuple(_describe(tensor) for tensor in source.inputs),
             outputs=tuple(_describe(tensor) for tensor in source.outputs),
         )
+
+    def check_size(self, name: str, version: str, binding: str | None, tensor_bytes: int) -> None:
+        """Refuse a request that sends more than any cut of its model, before its tensors are read.
+
+        What is not known yet, such as a new binding, passes: `infer` says what is wrong with it.
+
+        Args:
+            name: of the model.
+            version: of the model; empty for the highest.
+            binding: the encoded one; None where the request has none.
+            tensor_bytes: length of the tensors as they travel.
+
+        Raises:
+            InputError: it does.
+        """
+        most = self._most_bytes(name, version, binding)
+        if most is not None and tensor_bytes > most + most // _SLACK_SHARE + _SLACK_BYTES:
+            raise InputError(
+                f"the request sends {tensor_bytes} bytes of tensors, and no cut of model {name!r} has more than {most} "
+                "under this binding; send the model's inputs or one cut's tensors"
+            )
+
+    def _most_bytes(self, name: str, version: str, binding: str | None) -> int | None:
+        try:
+            source = self._repository.find(name, version).source()
+            sole = source.bind() if binding is None and _is_static(source) else None
+            known = sole or self._models.known(source, binding)
+            bound = None if known is None else self._models.peek(source, known)
+        except PartwayError:
+            return None
+        return None if bound is None else bound.most_bytes
 
     async def infer(
         self,
@@ -265,6 +299,10 @@ class Handlers:
         except ModelNotFound:
             await asyncio.get_running_loop().run_in_executor(self._pool, self._repository.scan)
             return self._repository.find(name, version)
+
+
+def _is_static(source: Source) -> bool:
+    return all(tensor.static_shape is not None for tensor in (*source.inputs, *source.optional_inputs))
 
 
 def _describe(tensor: TensorInfo) -> TensorMetadata:

@@ -12,10 +12,11 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterable
 from concurrent.futures import Executor as Pool
+from functools import cached_property
 
 from partway.engine import Clock, OrtRuntime, PieceStore
 from partway.errors import BindingError, ModelError
-from partway.graph import Binding, Cache, Model, Piece, Source, canonicalise
+from partway.graph import Binding, Cache, Model, Piece, Source, canonicalise, most_crossing_bytes
 from partway.serving.costs import TailCosts
 from partway.serving.meaning import read_tail
 from partway.serving.predicted import Forecaster
@@ -49,6 +50,11 @@ class BoundModel:
         self._tails: OrderedDict[tuple[frozenset[str], tuple[str, ...]], Piece] = OrderedDict()
         self._known: OrderedDict[Piece, None] = OrderedDict()
         self._lock = threading.Lock()
+
+    @cached_property
+    def most_bytes(self) -> int | None:
+        """Of the tensors of any one cut; None where that is unknown."""
+        return most_crossing_bytes(self.model)
 
     @property
     def known(self) -> tuple[Piece, ...]:

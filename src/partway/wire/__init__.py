@@ -16,6 +16,7 @@ from partway.wire.costs import (
 )
 from partway.wire.datatypes import can_cross, datatype_of, dtype_of
 from partway.wire.descriptors import SERVICE, Method
+from partway.wire.head import RequestHead, peek_request
 from partway.wire.hosts import is_loopback
 from partway.wire.keys import (
     KeyPair,
@@ -102,6 +103,7 @@ __all__ = [
     "ModelMetadata",
     "ModelQuery",
     "Parameter",
+    "RequestHead",
     "RestRequest",
     "ServerMetadata",
     "ServerQuery",
@@ -137,6 +139,7 @@ __all__ = [
     "encode_server_metadata",
     "encode_server_query",
     "is_loopback",
+    "peek_request",
     "read_authorities",
     "read_key_pair",
     "read_lines",
