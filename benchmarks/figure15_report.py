@@ -1,0 +1,160 @@
+"""What Figure 15 shows, as records, a table, marks and a picture.
+
+Input: what was measured under each load. Output: text on stdout, a figure. Called by `benchmarks.figure15`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from partway.cli.bench_contest import Summary
+from partway.reporting import Column, print_table
+from partway.reporting.canvas import open_figure, write_figure
+
+_MOST_OVER_DEVICE, _MOST_MOVED, _LEAST_CLIMB = 0.05, 0.02, 1.2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """What one load did.
+
+    Attributes:
+        load: share of the server's capacity that competing clients were to take.
+        given: the share that they took: answers a second over the capacity.
+        server_busy: share of its core that the server process computed, for them and for us.
+        refused: of the competing requests, because too many waited.
+        solo_s: median of the device's own whole model, not slowed down.
+        device_only: seconds of requests.
+        server_only: seconds of requests.
+        partway: seconds of requests.
+        offloaded: share of partway's requests that the server answered.
+        fell_back: how many of partway's asked the server in vain.
+        cuts: share of partway's requests by crossing tensors; `device` for none.
+    """
+
+    load: float
+    given: float
+    server_busy: float
+    refused: int
+    solo_s: float
+    device_only: Summary
+    server_only: Summary
+    partway: Summary
+    offloaded: float
+    fell_back: int
+    cuts: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Marks:
+    """What the figure is to show.
+
+    Attributes:
+        server_only_climbs: server-only's mean under the highest load, over that under the lowest.
+        worst_over_device: the most that partway's mean is over device-only's of the same load, as a share.
+        solo_moves: the most that the device's own time is away from that under the lowest load, as a share.
+        lost: of partway's requests.
+        wrong: of all answers.
+    """
+
+    server_only_climbs: float
+    worst_over_device: float
+    solo_moves: float
+    lost: int
+    wrong: int
+
+    @classmethod
+    def of(cls, rows: Sequence[Row]) -> "Marks":
+        """The marks of a row a load, from the lowest to the highest."""
+        first, last = rows[0], rows[-1]
+        return cls(
+            server_only_climbs=last.server_only.mean_s / first.server_only.mean_s,
+            worst_over_device=max(row.partway.mean_s / row.device_only.mean_s for row in rows) - 1.0,
+            solo_moves=max(abs(row.solo_s / first.solo_s - 1.0) for row in rows),
+            lost=sum(row.partway.lost for row in rows),
+            wrong=sum(row.partway.wrong + row.device_only.wrong + row.server_only.wrong for row in rows),
+        )
+
+
+def draw(path: Path, rows: Sequence[Row], title: str) -> None:
+    """Mean latencies over the load, and how much was offloaded below.
+
+    Args:
+        path: of the figure.
+        rows: from the lowest load to the highest.
+        title: above it.
+    """
+    figure = open_figure((6.4, 6.0))
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(4, 1))
+    loads = [100 * row.load for row in rows]
+    for name, marker, colour, summaries in (
+        ("device-only", "s", "#0072b2", [row.device_only for row in rows]),
+        ("server-only", "^", "#d55e00", [row.server_only for row in rows]),
+        ("partway", "o", "#009e73", [row.partway for row in rows]),
+    ):
+        upper.plot(loads, [1e3 * one.mean_s for one in summaries], marker=marker, color=colour, label=name)
+        upper.plot(loads, [1e3 * one.p95_s for one in summaries], linestyle=":", color=colour, linewidth=0.8)
+    upper.set(ylabel="latency in ms: mean, and 95 % dotted", title=title)
+    upper.set_ylim(bottom=0)
+    upper.legend(frameon=False)
+    lower.bar(loads, [100 * row.offloaded for row in rows], width=6, color="#009e73")
+    lower.set(xlabel="server load of competing clients in %", ylabel="offloaded %", ylim=(0, 100))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_figure(figure, path)
+
+
+def print_rows(rows: Sequence[Row]) -> None:
+    """The table, milliseconds."""
+    columns = [
+        Column(title=title)
+        for title in (
+            "load", "given", "server busy", "device solo", "device-only", "server-only", "its 95 %",
+            "partway", "its 95 %", "offloaded", "fell back",
+        )
+    ]  # fmt: skip
+    print_table(
+        "Figure 15: mean milliseconds under competing load",
+        (*columns, Column(title="cuts", right=False, shrinks=True)),
+        (_cells(row) for row in rows),
+    )
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    return (
+        f"{row.load:.0%}",
+        f"{row.given:.0%}",
+        f"{row.server_busy:.0%}",
+        f"{row.solo_s * 1e3:.1f}",
+        f"{row.device_only.mean_s * 1e3:.0f}",
+        f"{row.server_only.mean_s * 1e3:.0f}",
+        f"{row.server_only.p95_s * 1e3:.0f}",
+        f"{row.partway.mean_s * 1e3:.0f}",
+        f"{row.partway.p95_s * 1e3:.0f}",
+        f"{row.offloaded:.0%}",
+        str(row.fell_back),
+        ", ".join(f"{name} {share:.0%}" for name, share in row.cuts.items()),
+    )
+
+
+def verdicts(marks: Marks) -> list[tuple[str, str]]:
+    """Each mark and whether it holds, in words."""
+
+    def said(holds: bool) -> str:
+        return "holds" if holds else "MISSED"
+
+    return [
+        (
+            "server-only climbs",
+            f"{marks.server_only_climbs:.2f} times: {said(marks.server_only_climbs > _LEAST_CLIMB)}",
+        ),
+        (
+            "partway over device-only",
+            f"{marks.worst_over_device:+.1%} at worst, +5 % allowed: "
+            f"{said(marks.worst_over_device <= _MOST_OVER_DEVICE)}",
+        ),
+        (
+            "the device's own time",
+            f"moves {marks.solo_moves:.1%}, 2 % allowed: {said(marks.solo_moves <= _MOST_MOVED)}",
+        ),
+        ("lost and wrong", f"{marks.lost} and {marks.wrong}: {said(not marks.lost and not marks.wrong)}"),
+    ]

@@ -1,0 +1,49 @@
+from pathlib import Path
+
+import pytest
+from benchmarks.figure15_report import Marks, Row, draw, verdicts
+
+from partway.cli.bench_contest import Summary
+
+
+def summary(mean_s: float) -> Summary:
+    return Summary(requests=10, lost=0, wrong=0, mean_s=mean_s, median_s=mean_s, p95_s=mean_s, worst=0.0)
+
+
+def row(load: float, *, solo_s: float, device_s: float, server_s: float, partway_s: float) -> Row:
+    return Row(
+        load=load,
+        given=load,
+        server_busy=load,
+        refused=0,
+        solo_s=solo_s,
+        device_only=summary(device_s),
+        server_only=summary(server_s),
+        partway=summary(partway_s),
+        offloaded=1.0,
+        fell_back=0,
+        cuts={},
+    )
+
+
+ROWS = (
+    row(0.0, solo_s=0.050, device_s=0.4, server_s=0.1, partway_s=0.1),
+    row(0.5, solo_s=0.051, device_s=0.4, server_s=0.2, partway_s=0.2),
+    row(0.9, solo_s=0.050, device_s=0.4, server_s=0.8, partway_s=0.44),
+)
+
+
+def test_marks_are_of_the_worst_load() -> None:
+    marks = Marks.of(ROWS)
+    assert marks.server_only_climbs == pytest.approx(8)
+    assert marks.worst_over_device == pytest.approx(0.1)
+    assert marks.solo_moves == pytest.approx(0.02)
+    said = dict(verdicts(marks))
+    assert said["server-only climbs"].endswith("holds")
+    assert said["partway over device-only"].endswith("MISSED")
+
+
+def test_rows_become_a_picture(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    draw(tmp_path / "deep" / "figure.png", ROWS, "title")
+    assert (tmp_path / "deep" / "figure.png").stat().st_size > 0
