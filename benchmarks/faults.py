@@ -1,0 +1,228 @@
+"""Real faults against a real server and a real session: what was lost, what was wrong, what was late.
+
+    python -m benchmarks.faults [--faults 1000] [--json FILE]
+
+    core A    this program: threads that ask one session all the time; the network that does harm
+    core B    the server process, killed, restarted and frozen; now and then a flood of other requests
+
+One fault after the other (`benchmarks.injecting` has the kinds), at random moments of requests, each followed by a
+wait until the server answers again, so that the next one hits a session that offloads. Every answer is held against the
+whole model's. Before, in the middle and after, the same threads ask a session that has no server: what device-only
+takes here.
+
+Output: counts and seconds by kind, and whether the marks hold: none lost, none wrong, the 99th percentile within
+device-only's and the hedge's wait.
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from benchmarks.busy_model import write_busy_model
+from benchmarks.chaos_proxy import bad_network
+from benchmarks.cores import on_core, two_cores
+from benchmarks.injecting import KINDS, FragileServer, Injector, schedule
+from benchmarks.load_generator import request_for
+from benchmarks.outcomes import CALM, Diary, Outcome, Recoveries, Row, asking, row_of, rows_of
+from tests.models import random_feeds
+
+from partway.cli.bench_contest import Judge
+from partway.client import InferenceSession
+from partway.graph import Cache
+from partway.link import Link, parse_link
+from partway.reporting import Column, print_lines, print_table
+from partway.zoo.builder import GraphBuilder
+
+LINK = "up=50Mbit/s,down=50Mbit/s,rtt=2ms"
+DEVICE_SLOWDOWN = 10.0
+_INPUTS = 8
+_READY_S, _ALONE_S = 60.0, 10.0
+_TOLD_EVERY = 50
+_LONGEST_HEDGE_WAIT_S = 0.5
+
+
+def write_model(path: Path, seed: int) -> Path:
+    """A network whose device-only takes 10 ms of one core, and whose best cut is behind its first pool.
+
+    Args:
+        path: the file.
+        seed: of the weights: another one is another model of the same shapes.
+    """
+    net = GraphBuilder(np.random.default_rng(seed))
+    x = net.pool(net.conv(net.input(1, 3, 96, 96), 16, 3, stride=2, act="Relu"), 2, 2)
+    for _ in range(10):
+        x = net.conv(x, 64, 3, act="Relu")
+    path.write_bytes(net.build(net.dense(net.flatten(net.global_pool(x)), 16)).SerializeToString())
+    return path
+
+
+def harm(
+    kinds: Sequence[str], injector: Injector, diary: Diary, recoveries: Recoveries, generator: np.random.Generator
+) -> None:
+    """Inject faults one after the other, each once the server answers."""
+    for number, kind in enumerate(kinds):
+        time.sleep(float(generator.uniform(0.0, 0.1)))
+        _, least_s, most_s = KINDS[kind]
+        diary.now = kind
+        injector.inject(kind, float(generator.uniform(least_s, most_s)))
+        # What the fault left behind is the fault's doing, too.
+        recoveries.wait(kind, diary)
+        diary.now = CALM
+        if (number + 1) % _TOLD_EVERY == 0:
+            print(f"{number + 1} faults of {len(kinds)}", file=sys.stderr)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Findings:
+    """All that was found.
+
+    Attributes:
+        rows: by kind, then all.
+        device_only: of the session without a server.
+        other_model_differs: how far the other model's answers are from the right ones, as a share of their scale.
+        first_lost: why the first request was lost; empty where none was.
+        took_s: seconds of the whole run.
+    """
+
+    rows: list[Row]
+    device_only: Row
+    other_model_differs: float
+    first_lost: str
+    took_s: float
+
+
+def run(faults: int, *, link: Link, device_slowdown: float, alone_s: float, seed: int) -> Findings:
+    """Inject faults and gather what came of the requests.
+
+    Args:
+        faults: how many.
+        link: between device and server.
+        device_slowdown: of the device.
+        alone_s: seconds of device-only before, in the middle and after.
+        seed: of kinds, moments, bits and pauses.
+    """
+    start_s = time.monotonic()
+    generator = np.random.default_rng(seed)
+    device_core, server_core = two_cores()
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="partway-")))
+        right, other = (_repository(folder / name, seed) for name, seed in (("right", 1), ("other", 2)))
+        model = right / "model.onnx"
+        inputs = [random_feeds(model, seed=number) for number in range(_INPUTS)]
+        server = FragileServer(folder, server_core)
+        server.start(right)
+        stack.callback(server.kill)
+        network = stack.enter_context(bad_network(server.address, link, core=device_core, seed=seed))
+        stack.enter_context(on_core(device_core))
+        judge = Judge(model, values={}, threads=1)
+        others = Judge(other / "model.onnx", values={}, threads=1)
+        differs = min(judge.compare(feeds, others.reference(feeds))[0].relative for feeds in inputs)
+        url = f"grpc://{network.address[0]}:{network.address[1]}"
+        partway, device = (
+            stack.enter_context(
+                InferenceSession(
+                    model, server=to, threads=1, device_slowdown=device_slowdown, cache=Cache(folder / "cache")
+                )
+            )
+            for to in (url, None)
+        )
+        injector = Injector(server, network, (right, other), request_for(server.url, "busy"))
+        partway.wait_until_ready(inputs[0], _READY_S)
+        kinds = schedule(faults, generator)
+        outcomes: list[Outcome] = []
+        alone: list[Outcome] = []
+        recoveries = Recoveries()
+        for part in (None, kinds[: len(kinds) // 2], kinds[len(kinds) // 2 :]):
+            if part is not None:
+                with asking(partway, inputs, judge, seed) as diary:
+                    Recoveries().wait(CALM, diary)
+                    harm(part, injector, diary, recoveries, generator)
+                outcomes += diary.outcomes
+            with asking(device, inputs, judge, seed) as diary:
+                time.sleep(alone_s)
+            alone += diary.outcomes
+    return Findings(
+        rows=rows_of(outcomes, Counter(kinds), recoveries),
+        device_only=row_of("device-only", alone),
+        other_model_differs=differs,
+        first_lost=next((one.lost for one in outcomes if one.lost), ""),
+        took_s=time.monotonic() - start_s,
+    )
+
+
+def _repository(folder: Path, seed: int) -> Path:
+    folder.mkdir()
+    write_model(folder / "model.onnx", seed)
+    write_busy_model(folder / "busy.onnx", convolutions=40)
+    return folder
+
+
+def print_findings(found: Findings) -> None:
+    """Tables and marks."""
+    titles = (
+        "injected", "requests", "offloaded", "fell back", "hedged", "lost", "wrong", "median ms", "99 % ms", "most ms",
+        "recovery ms", "most ms", "unrecovered",
+    )  # fmt: skip
+    print_table(
+        "Faults, and the requests that met them",
+        (Column(title="kind", right=False), *(Column(title=title) for title in titles)),
+        (_cells(row) for row in (*found.rows, found.device_only)),
+    )
+    every, alone = found.rows[-1], found.device_only
+    late_s = every.p99_s - alone.p99_s
+    print_lines(
+        [
+            ("lost", f"{every.lost} of {every.requests}: {_said(not every.lost)} {found.first_lost}"),
+            (
+                "wrong",
+                f"{every.wrong}: {_said(not every.wrong)}; the other model's answers are "
+                f"{found.other_model_differs:.0%} of the scale away at least",
+            ),
+            (
+                "99th percentile",
+                f"{every.p99_s * 1e3:.0f} ms, device-only's {alone.p99_s * 1e3:.0f} ms: {late_s * 1e3:+.0f} ms, "
+                f"{_LONGEST_HEDGE_WAIT_S * 1e3:.0f} ms of waiting allowed: {_said(late_s <= _LONGEST_HEDGE_WAIT_S)}",
+            ),
+            ("took", f"{found.took_s:.0f} s"),
+        ]
+    )
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    counts = (row.injected, row.requests, row.offloaded, row.fell_back, row.hedged, row.lost, row.wrong)
+    seconds = (row.median_s, row.p99_s, row.most_s, row.recovery_s, row.most_recovery_s)
+    return (row.kind, *map(str, counts), *(f"{one * 1e3:.0f}" for one in seconds), str(row.unrecovered))
+
+
+def _said(holds: bool) -> str:
+    return "holds" if holds else "MISSED"
+
+
+def main() -> int:
+    """Inject, print, write; 1 where a request was lost or an answer wrong."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--faults", type=int, default=1000)
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the findings there, too")
+    parser.add_argument("--device-slowdown", type=float, default=DEVICE_SLOWDOWN)
+    parser.add_argument("--alone-s", type=float, default=_ALONE_S, help="seconds of device-only, three times")
+    parser.add_argument("--seed", type=int, default=0)
+    given = parser.parse_args()
+    link = parse_link(LINK)
+    assert isinstance(link, Link)
+    found = run(given.faults, link=link, device_slowdown=given.device_slowdown, alone_s=given.alone_s, seed=given.seed)
+    print_findings(found)
+    if given.json is not None:
+        given.json.write_text(json.dumps(asdict(found), indent=2))
+    return 1 if found.rows[-1].lost or found.rows[-1].wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

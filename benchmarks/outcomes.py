@@ -1,0 +1,229 @@
+"""What came of requests while faults were injected: asked from several threads, judged, counted by kind of fault.
+
+Input: a session, inputs, the right answers. Output: an `Outcome` a request, and a `Row` a kind of fault. Called by
+`benchmarks.faults`.
+"""
+
+import itertools
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from partway.cli.bench_contest import Feeds, Judge
+from partway.client import InferenceSession
+
+CALM = "calm"
+_THREADS, _THINK_S = 3, 0.02
+_RECOVERY_S, _HUNG_S = 3.0, 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """One request.
+
+    Attributes:
+        during: the fault that it met at its start or at its end; `calm` for none.
+        total_s: until it was answered, or lost.
+        lost: what came instead of an answer; empty when there was one.
+        wrong: whether the answer is not the whole model's.
+        offloaded: whether the server's answer is in it.
+        fell_back: whether the server was asked in vain.
+        hedged: whether the device began to finish before the server's answer came.
+    """
+
+    during: str
+    total_s: float
+    lost: str = ""
+    wrong: bool = False
+    offloaded: bool = False
+    fell_back: bool = False
+    hedged: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """What one kind of fault did.
+
+    Attributes:
+        kind: of the fault; `calm` between them.
+        injected: how often.
+        requests: that met it.
+        offloaded: of these, answered by the server.
+        fell_back: asked the server in vain.
+        hedged: begun on the device while the server was still awaited.
+        lost: without an answer.
+        wrong: with another one than the whole model's.
+        median_s: of the answered.
+        p99_s: of the answered.
+        most_s: of the answered.
+        recovery_s: from a fault's end until the server answered again: median, and the most; 0 for none.
+        most_recovery_s: the most.
+        unrecovered: faults after which it did not within some seconds.
+    """
+
+    kind: str
+    injected: int
+    requests: int
+    offloaded: int
+    fell_back: int
+    hedged: int
+    lost: int
+    wrong: int
+    median_s: float
+    p99_s: float
+    most_s: float
+    recovery_s: float
+    most_recovery_s: float
+    unrecovered: int
+
+
+@dataclass(slots=True)
+class Diary:
+    """What happens now, and what came of every request so far; written by many threads.
+
+    Attributes:
+        now: the fault that lasts; `calm` for none.
+        outcomes: of requests.
+        served_s: when the last request began that the server answered, by the monotonic clock.
+    """
+
+    now: str = CALM
+    outcomes: list[Outcome] = field(default_factory=list)
+    served_s: float = 0.0
+
+    def met(self, before: str) -> str:
+        """The fault that a request met: the one at its start, else the one now."""
+        return before if before != CALM else self.now
+
+
+def ask(session: InferenceSession, feeds: Feeds, judge: Judge, diary: Diary) -> Outcome:
+    """One request, judged.
+
+    Args:
+        session: to ask.
+        feeds: what.
+        judge: knows the right answer.
+        diary: of what happens meanwhile.
+    """
+    before, start_s = diary.now, time.monotonic()
+    try:
+        result = session.run_detailed(None, feeds)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the caller got no answer, and that is counted
+        return Outcome(during=diary.met(before), total_s=time.monotonic() - start_s, lost=repr(error))
+    total_s = time.monotonic() - start_s
+    if result.offloaded:
+        diary.served_s = max(diary.served_s, start_s)
+    _, wrong = judge.compare(feeds, dict(zip(result.output_names, result.outputs, strict=True)))
+    return Outcome(
+        during=diary.met(before),
+        total_s=total_s,
+        wrong=wrong,
+        offloaded=result.offloaded,
+        fell_back=result.fell_back,
+        hedged=bool(getattr(result, "hedged", False)),
+    )
+
+
+@contextmanager
+def asking(session: InferenceSession, inputs: Sequence[Feeds], judge: Judge, seed: int) -> Iterator[Diary]:
+    """Ask from several threads, each with pauses of its own, while the block lasts.
+
+    A thread that does not come back is a lost request.
+
+    Args:
+        session: to ask.
+        inputs: taken in turn.
+        judge: knows the right answers.
+        seed: of the pauses.
+    """
+    diary, stop = Diary(), threading.Event()
+
+    def ask_on(number: int) -> None:
+        generator = np.random.default_rng([seed, number])
+        for feeds in itertools.cycle(inputs):
+            if stop.wait(float(generator.exponential(_THINK_S))):
+                return
+            diary.outcomes.append(ask(session, feeds, judge, diary))
+
+    threads = [threading.Thread(target=ask_on, args=(number,), daemon=True) for number in range(_THREADS)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield diary
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join(_HUNG_S)
+            if thread.is_alive():
+                diary.outcomes.append(Outcome(during=diary.now, total_s=_HUNG_S, lost="no answer, and no error"))
+
+
+@dataclass(slots=True)
+class Recoveries:
+    """How soon the server answered again.
+
+    Attributes:
+        seconds: by kind, from the end of each fault until it answered a request that began after it.
+        unrecovered: by kind, how often it did not for longer than was waited.
+    """
+
+    seconds: dict[str, list[float]] = field(default_factory=dict)
+    unrecovered: Counter[str] = field(default_factory=Counter)
+
+    def wait(self, kind: str, diary: Diary) -> None:
+        """Wait until the server answers a request that begins now, or has been silent for too long."""
+        ended_s = time.monotonic()
+        while diary.served_s <= ended_s:
+            if time.monotonic() - ended_s > _RECOVERY_S:
+                self.unrecovered[kind] += 1
+                return
+            time.sleep(0.005)
+        self.seconds.setdefault(kind, []).append(diary.served_s - ended_s)
+
+
+def rows_of(outcomes: Sequence[Outcome], injected: Mapping[str, int], recoveries: Recoveries) -> list[Row]:
+    """A row for every kind that was injected, for the calm between them, and for all together."""
+    groups = {kind: [one for one in outcomes if one.during == kind] for kind in (*injected, CALM)}
+    rows = [
+        row_of(kind, found, injected.get(kind, 0), recoveries.seconds.get(kind, []), recoveries.unrecovered[kind])
+        for kind, found in groups.items()
+    ]
+    every = [seconds for found in recoveries.seconds.values() for seconds in found]
+    return [*rows, row_of("all", outcomes, sum(injected.values()), every, recoveries.unrecovered.total())]
+
+
+def row_of(
+    kind: str, found: Sequence[Outcome], injected: int = 0, recovered_s: Sequence[float] = (), unrecovered: int = 0
+) -> Row:
+    """The row of some requests.
+
+    Args:
+        kind: what they met.
+        found: what came of them.
+        injected: faults of this kind.
+        recovered_s: seconds until the server answered again, after each.
+        unrecovered: faults after which it did not.
+    """
+    seconds = [one.total_s for one in found if not one.lost] or [0.0]
+    median_s, p99_s = (float(q) for q in np.quantile(seconds, (0.5, 0.99)))
+    return Row(
+        kind=kind,
+        injected=injected,
+        requests=len(found),
+        offloaded=sum(one.offloaded for one in found),
+        fell_back=sum(one.fell_back for one in found),
+        hedged=sum(one.hedged for one in found),
+        lost=sum(bool(one.lost) for one in found),
+        wrong=sum(one.wrong for one in found),
+        median_s=median_s,
+        p99_s=p99_s,
+        most_s=max(seconds),
+        recovery_s=float(np.median(recovered_s)) if recovered_s else 0.0,
+        most_recovery_s=max(recovered_s, default=0.0),
+        unrecovered=unrecovered,
+    )
