@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
 
 import psutil
+from benchmarks.stage.namespaces import within
 
 
 def can_pin() -> bool:
@@ -27,22 +28,13 @@ def two_cores() -> tuple[int | None, int | None]:
     return device, server
 
 
-@contextlib.contextmanager
-def on_core(core: int | None) -> Iterator[None]:
+def on_core(core: int | None) -> contextlib.AbstractContextManager[None]:
     """Keep this thread, and the threads and processes that it starts, on one core while the block lasts.
 
     Args:
         core: its number; None for wherever it is allowed already.
     """
-    if core is None:
-        yield
-        return
-    before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {core})
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, before)
+    return contextlib.nullcontext() if core is None else within(None, core)
 
 
 def busy_s(pid: int) -> float:

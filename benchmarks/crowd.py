@@ -11,16 +11,17 @@ Called by `benchmarks.soak`.
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 import grpc
 import numpy as np
 from benchmarks.cores import child
-from benchmarks.load_generator import open_channel
+from benchmarks.load_generator import bearer, open_channel
 
 from partway.engine import OrtRuntime, PieceStore
 from partway.errors import WireError
@@ -154,7 +155,7 @@ def crowd(
     url: str,
     questions: Sequence[Question],
     *,
-    clients: int,
+    tokens: Sequence[str],
     think_s: float,
     processes: int = 1,
     in_flight: int = 1,
@@ -166,7 +167,7 @@ def crowd(
     Args:
         url: of the server.
         questions: drawn at random.
-        clients: how many, with a connection each.
+        tokens: one for each client, all different; each has a connection of its own, too.
         think_s: mean seconds between an answer and the next question, exponentially distributed.
         processes: that the clients are spread over.
         in_flight: requests that a client sends at once.
@@ -175,8 +176,8 @@ def crowd(
     """
     with ExitStack() as stack:
         pipes = []
-        for number, some in enumerate(np.array_split(np.arange(clients), processes)):
-            arguments = (url, tuple(questions), len(some), think_s, in_flight, (seed, number))
+        for number in range(processes):
+            arguments = (url, tuple(questions), tuple(tokens[number::processes]), think_s, in_flight, (seed, number))
             pipes.append(stack.enter_context(child(core, _work, *arguments)))
         yield Crowd(pipes)
 
@@ -185,20 +186,23 @@ def _work(
     pipe: Connection,
     url: str,
     questions: tuple[Question, ...],
-    clients: int,
+    tokens: tuple[str, ...],
     think_s: float,
     in_flight: int,
     seed: tuple[int, int],
 ) -> None:
     async def work() -> None:
-        tallies = [Tally() for _ in range(clients)]
+        tallies = [Tally() for _ in tokens]
         channels = [open_channel(url) for _ in tallies]
+        calls = [channel.unary_unary(Method.MODEL_INFER.path) for channel in channels]
         generator = np.random.default_rng(seed)
         asked = asyncio.Event()
         asyncio.get_running_loop().add_reader(pipe.fileno(), asked.set)
         tasks = [
-            asyncio.create_task(_ask_on(channel, questions, tallies, number, think_s, generator))
-            for number, channel in enumerate(channels)
+            asyncio.create_task(
+                _ask_on(partial(call, metadata=bearer(token)), questions, tallies, number, think_s, generator)
+            )
+            for number, (call, token) in enumerate(zip(calls, tokens, strict=True))
             for _ in range(in_flight)
         ]
         pipe.send("begun")
@@ -222,14 +226,13 @@ def _work(
 
 
 async def _ask_on(
-    channel: grpc.aio.Channel,
+    call: Callable[..., Awaitable[bytes]],
     questions: tuple[Question, ...],
     tallies: list[Tally],
     number: int,
     think_s: float,
     generator: np.random.Generator,
 ) -> None:
-    call = channel.unary_unary(Method.MODEL_INFER.path)
     while True:
         await asyncio.sleep(float(generator.exponential(think_s)))
         question = questions[int(generator.integers(len(questions)))]

@@ -46,7 +46,6 @@ DEVICE_SLOWDOWN = 10.0
 _INPUTS = 8
 _READY_S, _ALONE_S = 60.0, 10.0
 _TOLD_EVERY = 50
-_LONGEST_HEDGE_WAIT_S = 0.5
 
 
 def write_model(path: Path, seed: int) -> Path:
@@ -169,7 +168,7 @@ def print_findings(found: Findings) -> None:
     """Tables and marks."""
     titles = (
         "injected", "requests", "offloaded", "fell back", "hedged", "lost", "wrong", "median ms", "99 % ms", "most ms",
-        "recovery ms", "most ms", "unrecovered",
+        "hedge ms", "recovery ms", "most ms", "unrecovered",
     )  # fmt: skip
     print_table(
         "Faults, and the requests that met them",
@@ -177,7 +176,6 @@ def print_findings(found: Findings) -> None:
         (_cells(row) for row in (*found.rows, found.device_only)),
     )
     every, alone = found.rows[-1], found.device_only
-    late_s = every.p99_s - alone.p99_s
     print_lines(
         [
             ("lost", f"{every.lost} of {every.requests}: {_said(not every.lost)} {found.first_lost}"),
@@ -188,8 +186,8 @@ def print_findings(found: Findings) -> None:
             ),
             (
                 "99th percentile",
-                f"{every.p99_s * 1e3:.0f} ms, device-only's {alone.p99_s * 1e3:.0f} ms: {late_s * 1e3:+.0f} ms, "
-                f"{_LONGEST_HEDGE_WAIT_S * 1e3:.0f} ms of waiting allowed: {_said(late_s <= _LONGEST_HEDGE_WAIT_S)}",
+                f"{every.p99_s * 1e3:.0f} ms; device-only's {alone.p99_s * 1e3:.0f} ms and the hedge's wait of "
+                f"{every.wait_s * 1e3:.0f} ms allowed: {_said(every.p99_s <= alone.p99_s + every.wait_s)}",
             ),
             ("took", f"{found.took_s:.0f} s"),
         ]
@@ -198,7 +196,7 @@ def print_findings(found: Findings) -> None:
 
 def _cells(row: Row) -> tuple[str, ...]:
     counts = (row.injected, row.requests, row.offloaded, row.fell_back, row.hedged, row.lost, row.wrong)
-    seconds = (row.median_s, row.p99_s, row.most_s, row.recovery_s, row.most_recovery_s)
+    seconds = (row.median_s, row.p99_s, row.most_s, row.wait_s, row.recovery_s, row.most_recovery_s)
     return (row.kind, *map(str, counts), *(f"{one * 1e3:.0f}" for one in seconds), str(row.unrecovered))
 
 
@@ -218,9 +216,9 @@ def main() -> int:
     link = parse_link(LINK)
     assert isinstance(link, Link)
     found = run(given.faults, link=link, device_slowdown=given.device_slowdown, alone_s=given.alone_s, seed=given.seed)
-    print_findings(found)
     if given.json is not None:
         given.json.write_text(json.dumps(asdict(found), indent=2))
+    print_findings(found)
     return 1 if found.rows[-1].lost or found.rows[-1].wrong else 0
 
 

@@ -46,7 +46,7 @@ from partway.cli.bench_contest import (
     summarise,
 )
 from partway.cli.options import as_argument
-from partway.client import InferenceSession
+from partway.client import InferenceSession, Route
 from partway.engine import OrtRuntime, OrtSession
 from partway.errors import PartwayError
 from partway.graph import Cache, Source, canonicalise
@@ -147,7 +147,7 @@ def at_work(folder: Path, link: Link, device_slowdown: float) -> Iterator[_Bench
                 serving(repository, "--threads", "1", environment={"PARTWAY_CACHE": str(folder / "server-cache")})
             )
         network = stack.enter_context(bad_network(server.address, link, core=device_core))
-        url = f"grpc://{network.address[0]}:{network.address[1]}"
+        route = Route(scheme="grpc", host=network.address[0], port=network.address[1])
         stack.enter_context(on_core(device_core))
         runtime = OrtRuntime(threads=1)
         source = Source.open(model)
@@ -166,8 +166,8 @@ def at_work(folder: Path, link: Link, device_slowdown: float) -> Iterator[_Bench
                 )
             )
 
-        partway, device = session(url), session(None)
-        remote = stack.enter_context(answer_remotely(url, canonical, model_name="alexnet", timeout_s=_TIMEOUT_S))
+        partway, device = session(route.url), session(None)
+        remote = stack.enter_context(answer_remotely(route, canonical, model_name="alexnet", timeout_s=_TIMEOUT_S))
         answers = {Way.PARTWAY: answer_with(partway), Way.DEVICE_ONLY: answer_with(device), Way.SERVER_ONLY: remote}
         contest = Contest(answers, Judge(model, values={}, threads=1), settle=partway.settle)
         busy_request = request_for(server.url, "busy")

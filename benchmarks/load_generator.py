@@ -103,6 +103,11 @@ def open_channel(url: str) -> grpc.aio.Channel:
     return grpc.aio.insecure_channel(address_of(url), options=options)
 
 
+def bearer(token: str) -> tuple[tuple[str, str], ...]:
+    """What tells a server who asks; nothing for the empty token."""
+    return (("authorization", f"Bearer {token}"),) if token else ()
+
+
 def request_for(url: str, model: str) -> bytes:
     """The bytes of a request for a whole model, of ones.
 
@@ -129,7 +134,9 @@ def request_for(url: str, model: str) -> bytes:
     return encode_request(InferRequest(model_name=model, tensors=tuple(tensors)))
 
 
-def capacity_per_s(url: str, content: bytes, *, core: int | None = None, seconds: float = 3.0) -> float:
+def capacity_per_s(
+    url: str, content: bytes, *, core: int | None = None, seconds: float = 3.0, token: str = ""
+) -> float:
     """Requests that a server answers a second when there are always some to answer.
 
     A load of so many would use all of it, with what the messages cost the server and, on the same core, this side.
@@ -139,24 +146,27 @@ def capacity_per_s(url: str, content: bytes, *, core: int | None = None, seconds
         content: of every request.
         core: that the process which asks stays on.
         seconds: how long to ask.
+        token: of a server that wants one.
     """
-    with child(core, _saturate, url, content, seconds) as pipe:
+    with child(core, _saturate, url, content, seconds, token) as pipe:
         found: float = pipe.recv()
     return found
 
 
-def _saturate(pipe: Connection, url: str, content: bytes, seconds: float) -> None:
+def _saturate(pipe: Connection, url: str, content: bytes, seconds: float, token: str) -> None:
+    metadata = bearer(token)
+
     async def ask_on(call: grpc.aio.UnaryUnaryMultiCallable, until_s: float) -> int:
         answered = 0
         while time.perf_counter() < until_s:
-            await call(content, timeout=_UNANSWERED_AFTER_S)
+            await call(content, timeout=_UNANSWERED_AFTER_S, metadata=metadata)
             answered += 1
         return answered
 
     async def ask() -> float:
         async with open_channel(url) as channel:
             call = channel.unary_unary(Method.MODEL_INFER.path)
-            await call(content, timeout=_UNANSWERED_AFTER_S)
+            await call(content, timeout=_UNANSWERED_AFTER_S, metadata=metadata)
             start_s = time.perf_counter()
             counts = await asyncio.gather(*(ask_on(call, start_s + seconds) for _ in range(_ALWAYS_WAITING)))
             return sum(counts) / (time.perf_counter() - start_s)

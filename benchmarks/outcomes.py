@@ -34,6 +34,7 @@ class Outcome:
         offloaded: whether the server's answer is in it.
         fell_back: whether the server was asked in vain.
         hedged: whether the device began to finish before the server's answer came.
+        wait_s: how long the server's answer was to be waited for before that; 0 where the server was not asked.
     """
 
     during: str
@@ -43,6 +44,7 @@ class Outcome:
     offloaded: bool = False
     fell_back: bool = False
     hedged: bool = False
+    wait_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +63,7 @@ class Row:
         median_s: of the answered.
         p99_s: of the answered.
         most_s: of the answered.
+        wait_s: the hedge's wait of those that asked the server: 99 % waited no longer; 0 where none asked.
         recovery_s: from a fault's end until the server answered again: median, and the most; 0 for none.
         most_recovery_s: the most.
         unrecovered: faults after which it did not within some seconds.
@@ -77,6 +80,7 @@ class Row:
     median_s: float
     p99_s: float
     most_s: float
+    wait_s: float
     recovery_s: float
     most_recovery_s: float
     unrecovered: int
@@ -125,7 +129,8 @@ def ask(session: InferenceSession, feeds: Feeds, judge: Judge, diary: Diary) -> 
         wrong=wrong,
         offloaded=result.offloaded,
         fell_back=result.fell_back,
-        hedged=bool(getattr(result, "hedged", False)),
+        hedged=result.hedged,
+        wait_s=result.hedge_wait_s or 0.0,
     )
 
 
@@ -223,6 +228,7 @@ def row_of(
         median_s=median_s,
         p99_s=p99_s,
         most_s=max(seconds),
+        wait_s=float(np.quantile([one.wait_s for one in found if one.wait_s] or [0.0], 0.99)),
         recovery_s=float(np.median(recovered_s)) if recovered_s else 0.0,
         most_recovery_s=max(recovered_s, default=0.0),
         unrecovered=unrecovered,

@@ -6,8 +6,9 @@
     core B    the server, one thread; its resident memory is read every second
 
 Clients think between requests for so long that all of them together ask for the given share of what the server can
-answer, which is measured first. Counting begins after a warm-up, so that memory grows only if it is never given back.
-With `--greedy` the second half of the time has one more client, which keeps 32 requests in flight and never thinks.
+answer, which is measured first. Each has a token, so that the server knows them apart. Counting begins after a warm-up,
+so that memory grows only if it is never given back. With `--greedy` the second half of the time has one more client,
+which keeps 32 requests in flight and never thinks.
 
 Output: errors by kind, answers a client, Jain's index, memory of the first against the last minute, and whether the
 marks hold: no errors, memory flat, shares fair, and nobody starved by the greedy one.
@@ -15,6 +16,7 @@ marks hold: no errors, memory flat, shares fair, and nobody starved by the greed
 
 import argparse
 import json
+import secrets
 import sys
 import tempfile
 import threading
@@ -129,10 +131,18 @@ def growth(samples: Sequence[int], window: int = _WINDOW_S) -> float:
     return float(np.median(samples[-size:]) / np.median(samples[:size])) - 1.0 if size else 0.0
 
 
-def mixed_capacity_per_s(url: str, questions: Sequence[Question], core: int | None) -> float:
+def hand_out(path: Path, count: int) -> list[str]:
+    """Write so many tokens, each of a name of its own, to a file that a server reads, and give them."""
+    tokens = [secrets.token_hex(16) for _ in range(count)]
+    path.touch(mode=0o600)
+    path.write_text("".join(f"client-{number} {token}\n" for number, token in enumerate(tokens)))
+    return tokens
+
+
+def mixed_capacity_per_s(url: str, questions: Sequence[Question], core: int | None, token: str) -> float:
     """What the server answers a second when every question is as frequent."""
     contents = {(one.model, one.crossing): one.content for one in questions}.values()
-    seconds = [1.0 / capacity_per_s(url, content, core=core, seconds=_CAPACITY_S) for content in contents]
+    seconds = [1.0 / capacity_per_s(url, content, core=core, seconds=_CAPACITY_S, token=token) for content in contents]
     return len(seconds) / sum(seconds)
 
 
@@ -175,17 +185,27 @@ def run(*, clients: int, seconds: float, utilisation: float, greedy: bool, warm_
             path = light_model(name, folder)
             (repository / f"{name}.onnx").symlink_to(path)
             questions += questions_of(path, name, cache=Cache(folder / "cache"), cuts=_CUTS, inputs=_INPUTS)
+        greedy_token, *tokens = hand_out(folder / "tokens", clients + 1)
         with on_core(server_core):
             # The greedy client's requests may all wait; that nobody else has to is what is measured.
-            options = ("--threads", "1", "--queue", str(2 * clients + _GREEDY_IN_FLIGHT))
+            options = (
+                "--threads",
+                "1",
+                "--queue",
+                str(2 * clients + _GREEDY_IN_FLIGHT),
+                "--token-file",
+                str(folder / "tokens"),
+            )
             environment = {"PARTWAY_CACHE": str(folder / "server-cache")}
             server = stack.enter_context(serving(repository, *options, environment=environment))
-        mixed_capacity_per_s(server.url, questions, client_core)  # graphs are optimised once they were used
+        mixed_capacity_per_s(
+            server.url, questions, client_core, greedy_token
+        )  # graphs are optimised once they were used
         time.sleep(warm_up_s / 2)
-        capacity = mixed_capacity_per_s(server.url, questions, client_core)
+        capacity = mixed_capacity_per_s(server.url, questions, client_core, greedy_token)
         think_s = clients / (utilisation * capacity)
         asking = stack.enter_context(
-            crowd(server.url, questions, clients=clients, think_s=think_s, processes=_PROCESSES, core=client_core)
+            crowd(server.url, questions, tokens=tokens, think_s=think_s, processes=_PROCESSES, core=client_core)
         )
         time.sleep(warm_up_s / 2)
         asking.count()
@@ -194,7 +214,13 @@ def run(*, clients: int, seconds: float, utilisation: float, greedy: bool, warm_
             phases = [_count("alone" if greedy else "all", asking, share_s)]
             if greedy:
                 with crowd(
-                    server.url, questions, clients=1, think_s=0.0, in_flight=_GREEDY_IN_FLIGHT, core=client_core, seed=1
+                    server.url,
+                    questions,
+                    tokens=[greedy_token],
+                    think_s=0.0,
+                    in_flight=_GREEDY_IN_FLIGHT,
+                    core=client_core,
+                    seed=1,
                 ) as one:
                     asking.count()  # the greedy one's start is nobody's
                     phases.append(_count("beside a greedy one", asking, share_s, one))
@@ -283,9 +309,9 @@ def main() -> int:
         greedy=given.greedy,
         warm_up_s=given.warm_up_s,
     )
-    print_findings(found)
     if given.json is not None:
         given.json.write_text(json.dumps(asdict(found), indent=2))
+    print_findings(found)
     return 0
 
 
