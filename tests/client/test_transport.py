@@ -12,10 +12,10 @@ import pytest
 from tests.models import chain_model, random_feeds, run_whole
 
 from partway.client import GrpcTransport, connect
-from partway.errors import ServerNotReady, ServerRefused, ServerUnavailable
+from partway.errors import ServerNotReady, ServerRefused, ServerUnavailable, WireError
 from partway.link import Link, RunningEmulator, run_emulator
 from partway.serving import run_server
-from partway.wire import STATE_HEADER, InferRequest, Tensor
+from partway.wire import SERVICE, STATE_HEADER, InferRequest, Method, Tensor
 
 FAST_LINK = Link(uplink_bytes_per_s=1e9, downlink_bytes_per_s=1e9, rtt_s=0.0)
 
@@ -183,3 +183,23 @@ def test_a_server_that_is_loading_says_so_and_is_not_taken_for_dead(model: Path)
     assert refusal.value.state == "loading"
     transport.close()
     server.stop(None).wait()
+
+
+def test_an_answer_without_a_message_is_a_damaged_one(model: Path) -> None:
+    def say_nothing(request: bytes, context: grpc.ServicerContext) -> Iterator[bytes]:
+        return iter(())
+
+    server = grpc.server(ThreadPoolExecutor(1))
+    handler = grpc.unary_stream_rpc_method_handler(say_nothing)
+    server.add_generic_rpc_handlers(
+        (grpc.method_handlers_generic_handler(SERVICE, {str(Method.MODEL_INFER): handler}),)
+    )
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    transport = connect(f"grpc://127.0.0.1:{port}", clock=time.monotonic)
+    try:
+        with pytest.raises(WireError, match="held no message"):
+            transport.start(request_of(model), 60.0).result()
+    finally:
+        transport.close()
+        server.stop(0).wait()

@@ -16,7 +16,7 @@ from partway.client.call import Answer, Call, PendingCall
 from partway.client.channel import Door, read_route
 from partway.client.credentials import Credentials
 from partway.engine import Clock
-from partway.errors import ServerNotReady, ServerRefused, ServerUnavailable
+from partway.errors import ServerNotReady, ServerRefused, ServerUnavailable, WireError
 from partway.wire import STATE_HEADER, InferRequest, Method, decode_response, encode_request
 
 logger = logging.getLogger(__name__)
@@ -131,7 +131,7 @@ class GrpcTransport:
 
 def _read(door: Door, future: grpc.Future, *, round_trip_s: float, up_bytes: int) -> Answer:
     try:
-        received = cast(bytes, future.result())
+        received = cast(bytes | None, future.result())
     except grpc.FutureCancelledError as error:
         raise ServerUnavailable("the connection was closed while the server was asked") from error
     except grpc.RpcError as error:
@@ -142,6 +142,8 @@ def _read(door: Door, future: grpc.Future, *, round_trip_s: float, up_bytes: int
         if status in _NO_ANSWER:
             raise ServerUnavailable(f"no answer from the server ({status.name}): {door.explain(details)}") from error
         raise ServerRefused(status.name, details) from error
+    if received is None:  # gRPC's own view of a stream whose message was damaged on its way
+        raise WireError("the answer ended well and held no message; one was expected")
     return Answer(
         response=decode_response(received), round_trip_s=round_trip_s, up_bytes=up_bytes, down_bytes=len(received)
     )
