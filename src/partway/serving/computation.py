@@ -30,6 +30,8 @@ class Computation:
 
     Attributes:
         decoding_s: seconds that decoding took, once it ran.
+        outputs: what it gave, once it ran by itself.
+        ran_s: seconds that the tail took then.
     """
 
     def __init__(
@@ -47,6 +49,8 @@ class Computation:
         self.piece = piece
         self.lead_s = lead_s
         self.decoding_s = 0.0
+        self.outputs: Mapping[str, np.ndarray] = {}
+        self.ran_s = 0.0
         self._feeds = feeds
         self._coded = coded
         self._executor = executor
@@ -61,17 +65,22 @@ class Computation:
         """
         session = self.bound.store.session(self.piece)
         alone = self._executor.alone
-        decoded = self._decode()
+        feeds = self.feeds()
         start_s = self._clock()
-        outputs = session.run(align({**self._feeds, **decoded}))
-        took_s = self._clock() - start_s + self.lead_s
-        self.bound.costs.observe(self.piece, took_s, alone=alone and self._executor.alone)
-        return outputs
+        self.outputs = session.run(align(feeds))
+        self.ran_s = self._clock() - start_s
+        self.bound.costs.observe(self.piece, self.ran_s + self.lead_s, alone=alone and self._executor.alone)
+        return self.outputs
 
-    def _decode(self) -> dict[str, np.ndarray]:
-        if not self._coded:
-            return {}
-        start_s = self._clock()
-        decoded = decode_tensors(self.bound.model, self._coded)
-        self.decoding_s = self._clock() - start_s
-        return decoded
+    def feeds(self) -> Mapping[str, np.ndarray]:
+        """All that the piece is fed, decoded once.
+
+        Raises:
+            CodecError: a coded tensor is damaged, or not the model's.
+        """
+        if self._coded:
+            start_s = self._clock()
+            self._feeds = {**self._feeds, **decode_tensors(self.bound.model, self._coded)}
+            self._coded = {}
+            self.decoding_s = self._clock() - start_s
+        return self._feeds

@@ -63,7 +63,7 @@ class Executor:
         work: Callable[[], T],
         *,
         share: str = "",
-        seat: Seat[object] | None = None,
+        seat: Seat | None = None,
         expected_s: float | None = None,
         unloaded_s: float | None = None,
         deadline_s: float | None = None,
@@ -243,7 +243,7 @@ class Executor:
             patience_s = min(until_s, saved_s)
             self._changed.wait_for(lambda: self._closed or not self._only(group, fewer_than=wanted), patience_s)
 
-    def _only(self, group: Group[object], *, fewer_than: int) -> bool:
+    def _only(self, group: Group, *, fewer_than: int) -> bool:
         return 0 < len(self._turns) < fewer_than and all(job.group is group for job in self._turns)
 
     def _work_off(self, run: Run) -> None:
@@ -270,7 +270,7 @@ class Executor:
             run.left.remove(job)
         return False
 
-    def _run_together(self, run: Run, group: Group[object], jobs: Sequence[Job]) -> bool:
+    def _run_together(self, run: Run, group: Group, jobs: Sequence[Job]) -> bool:
         """Whether jobs ran as one; where that fails, each may still run by itself."""
         start_s = self._clock()
         try:
@@ -357,7 +357,7 @@ class Executor:
         return gone
 
 
-def _saved_s(group: Group[object], there: int, coming: int) -> float:
+def _saved_s(group: Group, there: int, coming: int) -> float:
     """Seconds that waiting for those who come saves; 0 where nobody knows."""
     now_s, alone_s, all_s = group.seconds(there), group.seconds(1), group.seconds(there + coming)
     if coming < 1 or now_s is None or alone_s is None or all_s is None:

@@ -17,6 +17,7 @@ import numpy as np
 from partway.engine import Clock
 from partway.errors import InputError, ModelNotFound, ModelUnavailable, PartwayError
 from partway.graph import Binding, Source, TensorInfo
+from partway.serving.batching import Batcher
 from partway.serving.callers import Caller
 from partway.serving.computation import Computation
 from partway.serving.decoding import check_coded, read_coded
@@ -77,6 +78,7 @@ class Handlers:
         repository: what is served.
         models: keeps what is ready to run.
         executor: runs it.
+        batcher: makes the groups of requests that may run as one.
         learner: told what is used and asked about; None for a server that only serves.
         pool: threads for what takes longer than the event loop may wait.
         clock: seconds, monotonic; deadlines are its readings.
@@ -92,6 +94,7 @@ class Handlers:
         repository: Repository,
         models: Models,
         executor: Executor,
+        batcher: Batcher,
         learner: Learner | None,
         pool: Pool,
         clock: Clock,
@@ -106,6 +109,7 @@ class Handlers:
         self._repository = repository
         self._models = models
         self._executor = executor
+        self._batcher = batcher
         self._learner = learner
         self._pool = pool
         self._clock = clock
@@ -238,7 +242,7 @@ class Handlers:
         await self._models.build(bound, piece)
         lead_s = now_s - arrived_s
         job = Computation(bound, piece, plain, coded, executor=self._executor, clock=self._clock, lead_s=lead_s)
-        served = await self._run(job, deadline_s, arrived_s, caller)
+        served = await self._run(source, job, deadline_s, arrived_s, caller)
         return InferResponse(
             model_name=request.model_name,
             model_version=file.version,
@@ -248,12 +252,13 @@ class Handlers:
         )
 
     async def _run(
-        self, job: Computation, deadline_s: float | None, arrived_s: float, caller: Caller
+        self, source: Source, job: Computation, deadline_s: float | None, arrived_s: float, caller: Caller
     ) -> Served[Outputs]:
         estimate = job.bound.costs.estimate(job.piece)
         future = self._executor.submit(
             job.run,
             share=caller.share,
+            seat=self._batcher.seat(source, job.bound, job.piece, job),
             expected_s=None if estimate is None else estimate.seconds,
             unloaded_s=estimate.seconds if estimate is not None and estimate.measured else None,
             deadline_s=deadline_s,

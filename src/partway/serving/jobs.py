@@ -4,19 +4,21 @@ Input: work and what is known of it. Output: records that the executor queues. G
 executor knows no more of them than is written here.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
+import numpy as np
+
+from partway.errors import PartwayError
 from partway.serving.returning import Returning
 from partway.serving.slowdown import Slowdown
 from partway.serving.turns import Turns
 from partway.wire import Load
 
 T = TypeVar("T")
-M = TypeVar("M")
-M_contra = TypeVar("M_contra", contravariant=True)
+Arrays = Mapping[str, np.ndarray]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,16 +34,42 @@ class Served(Generic[T]):
     load: Load
 
 
-class Group(Protocol[M_contra]):
-    """Jobs of one kind, some of which may run as one.
+class Member(Protocol):
+    """What a group knows of a job."""
 
-    Attributes:
-        returning: who of those that were answered comes again at once.
-        stretch: how many times longer than alone its members ran lately, since they ran with others.
-    """
+    @property
+    def outputs(self) -> Arrays:
+        """What it gave, once it ran by itself."""
 
-    returning: Returning
-    stretch: Slowdown
+    @property
+    def ran_s(self) -> float:
+        """Seconds that this took."""
+
+    def feeds(self) -> Arrays:
+        """What it is fed.
+
+        Raises:
+            PartwayError: it cannot be read.
+        """
+
+    def run(self) -> Arrays:
+        """What it gives, run by itself.
+
+        Raises:
+            PartwayError: that fails.
+        """
+
+
+class Group(Protocol):
+    """Jobs of one kind, some of which may run as one."""
+
+    @property
+    def returning(self) -> Returning:
+        """Who of those that were answered comes again at once."""
+
+    @property
+    def stretch(self) -> Slowdown:
+        """How many times longer than alone its members ran lately, since they ran with others."""
 
     def size(self, waiting: int) -> int:
         """How many of so many that wait should be taken at once; at least 1."""
@@ -55,19 +83,19 @@ class Group(Protocol[M_contra]):
     def proved(self, members: int) -> bool:
         """Whether so many may run as one: it was seen to be right, and to pay."""
 
-    def run(self, members: Sequence[M_contra]) -> Sequence[object]:
-        """What each member gives, or the `PartwayError` that is its own alone, in their order.
+    def run(self, members: Sequence[Member]) -> Sequence[Arrays | PartwayError]:
+        """What each member gives, or the error that is its own alone, in their order.
 
         Raises:
             PartwayError: they cannot run as one; each may still run by itself.
         """
 
-    def try_out(self, members: Sequence[M_contra]) -> None:
+    def try_out(self, members: Sequence[Member]) -> None:
         """Take in members that ran one by one just now: would they have been right as one, and faster?"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seat(Generic[M]):
+class Seat:
     """A job's place in a group.
 
     Attributes:
@@ -75,8 +103,8 @@ class Seat(Generic[M]):
         member: what the group knows the job as.
     """
 
-    group: Group[M]
-    member: M
+    group: Group
+    member: Member
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -86,7 +114,7 @@ class Job:
     work: Callable[[], object]
     future: Future[Served[object]] = field(default_factory=Future)
     share: str = ""
-    seat: Seat[object] | None = None
+    seat: Seat | None = None
     expected_s: float | None = None
     unloaded_s: float | None = None
     deadline_s: float | None = None
@@ -95,7 +123,7 @@ class Job:
     aside_s: Callable[[], float] = lambda: 0.0
 
     @property
-    def group(self) -> Group[object] | None:
+    def group(self) -> Group | None:
         """Its group, if it has one."""
         return None if self.seat is None else self.seat.group
 
@@ -104,7 +132,7 @@ class Job:
         return self.deadline_s is not None and now_s >= self.deadline_s
 
 
-def members_of(jobs: Iterable[Job]) -> list[object]:
+def members_of(jobs: Iterable[Job]) -> list[Member]:
     """What their group knows jobs as."""
     return [job.seat.member for job in jobs if job.seat is not None]
 

@@ -18,6 +18,7 @@ from partway.engine import Clock, OrtRuntime, PieceStore
 from partway.errors import BindingError, ModelError
 from partway.graph import Binding, Cache, Model, Piece, Source, canonicalise, most_crossing_bytes
 from partway.serving.costs import TailCosts
+from partway.serving.jobs import Group
 from partway.serving.meaning import read_tail
 from partway.serving.predicted import Forecaster
 from partway.serving.single_flight import SingleFlight
@@ -40,6 +41,9 @@ class BoundModel:
         model: the canonical graph.
         store: its pieces.
         costs: what its tails take here.
+        groups: requests of its tails that may run as one, by tail.
+        multiples: pieces of the graphs of so many times the rows.
+        unbatchable: whether its requests never run as one.
     """
 
     def __init__(self, model: Model, runtime: OrtRuntime, forecaster: Forecaster | None = None) -> None:
@@ -47,6 +51,9 @@ class BoundModel:
         self.model = model
         self.store = PieceStore(model, runtime)
         self.costs = TailCosts(model, None if forecaster is None else forecaster.of(model, self.store))
+        self.groups: dict[Piece, Group] = {}
+        self.multiples: dict[int, PieceStore] = {}
+        self.unbatchable = False
         self._tails: OrderedDict[tuple[frozenset[str], tuple[str, ...]], Piece] = OrderedDict()
         self._known: OrderedDict[Piece, None] = OrderedDict()
         self._lock = threading.Lock()

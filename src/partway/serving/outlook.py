@@ -30,7 +30,7 @@ class Run:
     start_s: float
 
     @property
-    def group(self) -> Group[object] | None:
+    def group(self) -> Group | None:
         """The group of the jobs, if they have one."""
         return self.jobs[0].group if self.jobs else None
 
@@ -56,7 +56,7 @@ class Outlook:
         if job.group is not None:
             job.group.stretch.observe(1.0, 1.0, now_s)
 
-    def learn_together(self, group: Group[object], members: int, took_s: float, now_s: float) -> None:
+    def learn_together(self, group: Group, members: int, took_s: float, now_s: float) -> None:
         """Take in members of a group that ran as one.
 
         That one of them took longer than alone is no slowdown of the machine, which is measured against what so many
@@ -74,7 +74,7 @@ class Outlook:
             for _ in range(members):
                 group.stretch.observe(together_s, alone_s, now_s)
 
-    def slowdown(self, group: Group[object] | None, now_s: float) -> float:
+    def slowdown(self, group: Group | None, now_s: float) -> float:
         """How many times longer than on an idle server the next job of a group, or of none, will take."""
         return self._slowdown.value(now_s) * (1.0 if group is None else group.stretch.value(now_s))
 

@@ -1,0 +1,227 @@
+"""A batch gives every member what it gives alone, or there is no batch."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tests.models import chain_model, dynamic_model, if_model
+from tests.serving.batches import Bench, largest_model, lookup_model, mean_model, quantised_model
+from tests.serving.support import PATIENCE_S, assert_close
+
+from partway.codecs import Coded, codec_named
+from partway.errors import CodecError, PartwayError, RequestExpired
+from partway.graph import Piece
+from partway.serving.decoding import CodedTensor
+
+SHAPES = {"image": (1, 3, 8, 8)}
+
+
+@pytest.fixture(scope="module", params=("image", "pool1", "logits"))
+def proved(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Bench, Piece]]:
+    """A chain of open dimensions whose tail from one tensor on is batched by 2, 4 and 8."""
+    bench = Bench(dynamic_model(tmp_path_factory.mktemp("dynamic")), shapes=SHAPES)
+    piece = bench.bound.tail((request.param,), ())
+    generator = np.random.default_rng(0)
+    bench.prove(piece, lambda: feeds_of(bench, piece, generator))
+    yield bench, piece
+    bench.close()
+
+
+def feeds_of(bench: Bench, piece: Piece, generator: np.random.Generator) -> dict[str, np.ndarray]:
+    return {
+        name: generator.standard_normal(bench.bound.model.tensors[name].static_shape or ()).astype(np.float32)
+        for name in piece.inputs
+    }
+
+
+@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(st.sampled_from(("fine", "fine", "fine", "late", "cancelled", "damaged")), min_size=1, max_size=13),
+    st.integers(0, 2**32 - 1),
+)
+def test_every_member_gets_its_own_answer_whatever_becomes_of_the_others(
+    proved: tuple[Bench, Piece], members: list[str], seed: int
+) -> None:
+    bench, piece = proved
+    generator = np.random.default_rng(seed)
+    held = bench.hold()
+    futures, expected = [], []
+    for number, kind in enumerate(members):
+        feeds = feeds_of(bench, piece, generator)
+        coded = None
+        if kind == "damaged":
+            (name,) = piece.inputs
+            feeds, coded = {}, {name: CodedTensor(codec=codec_named("float16"), coded=Coded(array=np.zeros(1)))}
+        expected.append(None if coded else bench.alone(piece, feeds))
+        futures.append(
+            bench.submit(
+                piece,
+                feeds,
+                share=f"client-{generator.integers(4)}",
+                deadline_s=bench.clock() + 0.5 if kind == "late" else None,
+                coded=coded,
+            )
+        )
+        if kind == "cancelled":
+            assert futures[number].cancel()
+    if "late" in members:
+        bench.clock.advance(1.0)
+    held.set()
+    for future, answer, kind in zip(futures, expected, members, strict=True):
+        if kind == "fine":
+            assert answer is not None
+            assert_close(future.result(PATIENCE_S).value, answer)
+        elif kind == "late":
+            with pytest.raises(RequestExpired):
+                future.result(PATIENCE_S)
+        elif kind == "damaged":
+            with pytest.raises(CodecError):
+                future.result(PATIENCE_S)
+    bench.executor.wait_idle(PATIENCE_S)
+
+
+def test_what_waits_together_runs_as_one_and_what_is_left_over_is_split_down(proved: tuple[Bench, Piece]) -> None:
+    bench, piece = proved
+    generator = np.random.default_rng(1)
+    bench.rest(piece)
+    bench.runtime.rows.clear()
+    bench.pile(piece, [feeds_of(bench, piece, generator) for _ in range(15)])
+    assert bench.runtime.rows == [8, 4, 2, 1]
+
+
+def test_a_request_that_is_alone_runs_alone(proved: tuple[Bench, Piece]) -> None:
+    bench, piece = proved
+    bench.runtime.rows.clear()
+    bench.submit(piece, feeds_of(bench, piece, np.random.default_rng(2))).result(PATIENCE_S)
+    assert bench.runtime.rows == [1]
+
+
+def test_members_of_a_batch_are_told_what_the_next_of_their_kind_takes(proved: tuple[Bench, Piece]) -> None:
+    bench, piece = proved
+    bench.rest(piece)
+    generator = np.random.default_rng(3)
+    for _ in range(8):
+        held = bench.hold()
+        futures = [bench.submit(piece, feeds_of(bench, piece, generator), share=f"{n}") for n in range(8)]
+        held.set()
+        loads = [future.result(PATIENCE_S).load for future in futures]
+        bench.executor.wait_idle(PATIENCE_S)
+    assert all(load.service_s == pytest.approx(1.8) for load in loads)
+    assert loads[0].slowdown == pytest.approx(1.8 / 1.1, rel=0.05)
+    assert bench.executor.load().slowdown == pytest.approx(1.0, abs=0.02)
+    assert loads[0].queue_delay_s == 0.0
+
+
+def test_the_delay_ahead_of_a_newcomer_counts_batches_as_they_will_run(proved: tuple[Bench, Piece]) -> None:
+    bench, piece = proved
+    bench.rest(piece)
+    held = bench.hold()
+    generator = np.random.default_rng(4)
+    futures = [bench.submit(piece, feeds_of(bench, piece, generator), share=f"{n}") for n in range(8)]
+    slowdown = bench.executor.load().slowdown
+    waits_s = bench.executor.load().queue_delay_s
+    newcomer = bench.executor.submit(lambda: None, share="new")
+    held.set()
+    for future in futures:
+        future.result(PATIENCE_S)
+    assert newcomer.result(PATIENCE_S).load.queue_s == pytest.approx(1.8)
+    assert waits_s == pytest.approx(1.8 * slowdown, rel=0.05)
+
+
+def test_batches_that_do_not_pay_are_not_used(tmp_path: Path) -> None:
+    bench = Bench(dynamic_model(tmp_path), seconds=float, shapes=SHAPES)
+    piece = bench.bound.tail(("pool1",), ())
+    generator = np.random.default_rng(0)
+    bench.prove(piece, lambda: feeds_of(bench, piece, generator))
+    bench.runtime.rows.clear()
+    bench.pile(piece, [feeds_of(bench, piece, generator) for _ in range(8)])
+    assert bench.runtime.rows == [1] * 8
+    bench.close()
+
+
+def test_a_batch_that_stops_paying_is_given_up_when_it_is_tried_again(tmp_path: Path) -> None:
+    bench = Bench(dynamic_model(tmp_path), shapes=SHAPES)
+    piece = bench.bound.tail(("pool1",), ())
+    generator = np.random.default_rng(0)
+    bench.prove(piece, lambda: feeds_of(bench, piece, generator), sizes=(2,))
+    bench.runtime.seconds = lambda rows: float(rows**2)
+    for _ in range(20):
+        bench.pile(piece, [feeds_of(bench, piece, generator) for _ in range(2)])
+    bench.runtime.rows.clear()
+    bench.pile(piece, [feeds_of(bench, piece, generator) for _ in range(2)])
+    assert bench.runtime.rows == [1, 1]
+    bench.close()
+
+
+@pytest.mark.parametrize("build", [mean_model, largest_model])
+def test_a_model_whose_rows_mix_is_never_batched_and_always_right(
+    tmp_path: Path, build: Callable[[Path], Path], caplog: pytest.LogCaptureFixture
+) -> None:
+    bench = Bench(build(tmp_path))
+    piece = bench.bound.tail(("x",), ())
+    generator = np.random.default_rng(0)
+    for _ in range(6):
+        members = [{"x": 40 * generator.standard_normal((1, 3), np.float32)} for _ in range(2)]
+        for found, feeds in zip(bench.pile(piece, members), members, strict=True):
+            assert_close(found, bench.alone(piece, feeds))
+    assert bench.bound.unbatchable
+    assert "batching_refused" in caplog.text
+    bench.close()
+
+
+def test_models_that_may_mix_rows_or_fix_them_have_no_group(tmp_path: Path) -> None:
+    for path, shapes in ((quantised_model(tmp_path), None), (chain_model(tmp_path), None), (if_model(tmp_path), None)):
+        bench = Bench(path, shapes=shapes)
+        piece = bench.bound.tail([tensor.name for tensor in bench.bound.model.inputs], ())
+        future = bench.submit(piece, feeds_of(bench, piece, np.random.default_rng(0)))
+        future.cancel()
+        assert bench.bound.unbatchable
+        bench.close()
+
+
+def test_a_member_that_the_runtime_refuses_harms_no_other(tmp_path: Path) -> None:
+    bench = Bench(lookup_model(tmp_path))
+    piece = bench.bound.tail(("index",), ())
+
+    def index(number: int) -> dict[str, np.ndarray]:
+        return {"index": np.array([[number, number]], np.int64)}
+
+    bench.prove(piece, lambda: index(1), sizes=(4,))
+    held = bench.hold()
+    futures = [bench.submit(piece, index(number), share=f"{number}") for number in (0, 1, 7, 2)]
+    held.set()
+    for number in (0, 1, 3):
+        assert futures[number].result(PATIENCE_S).value["y"].shape == (1, 2)
+    assert [futures[n].result(PATIENCE_S).value["y"][0, 0] for n in (0, 1, 3)] == [10.0, 20.0, 30.0]
+    with pytest.raises(PartwayError):
+        futures[2].result(PATIENCE_S)
+    bench.executor.wait_idle(PATIENCE_S)
+    bench.runtime.rows.clear()
+    bench.pile(piece, [index(1)] * 4)
+    assert 4 not in bench.runtime.rows  # it has to prove itself again, and not at once
+    bench.close()
+
+
+def test_one_is_the_size_of_no_batches(tmp_path: Path) -> None:
+    bench = Bench(dynamic_model(tmp_path), size=1, shapes=SHAPES)
+    piece = bench.bound.tail(("pool1",), ())
+    bench.pile(piece, [feeds_of(bench, piece, np.random.default_rng(0)) for _ in range(8)])
+    assert not bench.bound.groups
+    bench.close()
+
+
+def test_requests_of_several_rows_are_batched_too(tmp_path: Path) -> None:
+    bench = Bench(dynamic_model(tmp_path), shapes={"image": (3, 3, 8, 8)})
+    piece = bench.bound.tail(("pool1",), ())
+    generator = np.random.default_rng(0)
+    bench.prove(piece, lambda: feeds_of(bench, piece, generator), sizes=(2,))
+    members = [feeds_of(bench, piece, generator) for _ in range(2)]
+    bench.runtime.rows.clear()
+    answers = bench.pile(piece, members)
+    assert bench.runtime.rows == [6]
+    for found, feeds in zip(answers, members, strict=True):
+        assert_close(found, bench.alone(piece, feeds))
+    bench.close()
