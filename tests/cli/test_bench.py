@@ -8,9 +8,13 @@ from pathlib import Path
 
 import psutil
 import pytest
+from tests.certificates import TOKEN, Authority, token_file
 from tests.cli.conftest import Command
+from tests.cli.test_main import complaint
 from tests.models import chain_model
 from tests.processes import serving
+
+from partway.serving import ServerOptions, run_server
 
 FAST = "up=1Gbit/s,down=1Gbit/s,rtt=1ms"
 
@@ -64,6 +68,25 @@ def test_a_server_of_ones_own_is_used_and_left_running(model: Path, tmp_path: Pa
     assert done.status == 0
     assert done.document["link"] is None
     assert done.document["emulated"] == {"device_slowdown": 1.0, "link": False}
+
+
+def test_a_server_with_tls_is_measured_behind_an_emulated_link(model: Path, tmp_path: Path, partway: Command) -> None:
+    authority, token = Authority(tmp_path / "authority"), token_file(tmp_path / "token", TOKEN)
+    tls = authority.server()
+    options = ServerOptions(tls=tls, tokens=token_file(tmp_path / "tokens"))
+    with run_server(model.parent, options=options) as server:
+        words = ("bench", model, "--server", server.url.replace("127.0.0.1", "localhost"), "--link", FAST)
+        done = partway(*words, "--ca", authority.ca, "--token-file", token, "--requests", 1, "--json")
+    assert done.status == 0
+    assert done.document["server_only"]["lost"] == 0
+
+
+def test_a_token_is_not_sent_in_the_clear_to_a_server_behind_an_emulated_link(
+    model: Path, tmp_path: Path, partway: Command
+) -> None:
+    token = token_file(tmp_path / "token", TOKEN)
+    words = ("bench", model, "--server", "grpc://192.0.2.1:8001", "--link", FAST, "--token-file", token)
+    assert "would travel in the clear to 192.0.2.1:8001" in complaint(partway, *words)
 
 
 def test_a_request_that_is_not_answered_in_time_is_lost_by_server_only_and_not_by_partway(

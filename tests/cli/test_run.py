@@ -3,12 +3,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.certificates import OTHER_TOKEN, TOKEN, Authority, token_file
 from tests.cli.conftest import Command
 from tests.cli.test_main import complaint
 from tests.model_profiles import profile_of, stored
 from tests.models import chain_model, dynamic_model, multi_io_model, optional_input_model, run_whole, typed_models
 
-from partway.serving import run_server
+from partway.serving import ServerOptions, run_server
 
 SECONDS = ("device_s", "uplink_s", "server_s", "downlink_s", "total_s")
 
@@ -146,3 +147,31 @@ def test_a_plan_that_keeps_the_inputs_is_not_measured_by_sending_them_away(partw
     assert partway("plan", path, "--link", "lte", "--keep-on-device", "inputs", "-o", plan).status == 0
     told = complaint(partway, "bench", path, "--server", "grpc://127.0.0.1:1", "--requests", "1", "--plan", plan)
     assert "keeps inputs on the device, and server-only would send it" in told
+
+
+def test_a_server_with_tls_and_tokens_answers_who_has_both(partway: Command, tmp_path: Path) -> None:
+    model, authority = chain_model(tmp_path / "repository"), Authority(tmp_path / "authority")
+    token, wrong = token_file(tmp_path / "token", TOKEN), token_file(tmp_path / "wrong", OTHER_TOKEN)
+    options = ServerOptions(tls=authority.server(), tokens=token_file(tmp_path / "tokens"))
+    with run_server(model.parent, options=options) as server:
+        words = ("run", model, "--server", server.url, "--ca", authority.ca)
+        asked = partway(*words, "--token-file", token, "--wait", "--device-slowdown", 50, "--json")
+        assert asked.document["offloaded"]
+        refused = partway(*words, "--token-file", wrong, "--repeat", 50, "--json")
+        assert refused.status == 0
+        assert not refused.document["offloaded"]
+        assert TOKEN not in asked.out + asked.err
+        assert OTHER_TOKEN not in refused.out + refused.err
+
+
+def test_credentials_that_cannot_be_used_are_one_line(partway: Command, tmp_path: Path) -> None:
+    model, token = chain_model(tmp_path), token_file(tmp_path / "token", TOKEN)
+    far = ("--server", "grpc://192.0.2.1:8001")
+    for words, sentence in (
+        (("--token-file", token), "give --server too"),
+        ((*far, "--token-file", token), "would travel in the clear to 192.0.2.1:8001"),
+        ((*far, "--ca", token), "write grpcs://192.0.2.1:8001"),
+        ((*far, "--key", token), "go together"),
+        (("--server", "grpcs://192.0.2.1:8001", "--ca", token), "holds no certificate in PEM"),
+    ):
+        assert sentence in complaint(partway, "run", model, *words)

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.certificates import Authority, token_file
 from tests.cli.conftest import Command
 from tests.cli.test_main import complaint
 from tests.model_profiles import profile_of, stored
@@ -37,6 +38,39 @@ def test_one_line_says_where_it_listens_and_a_signal_ends_it(tmp_path: Path, num
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "some.host"])
 def test_an_address_that_others_reach_must_be_asked_for(partway: Command, tmp_path: Path, host: str) -> None:
     assert "--insecure" in complaint(partway, "serve", tmp_path, "--host", host)
+
+
+def test_what_is_missing_for_others_to_be_let_in_is_said(partway: Command, tmp_path: Path) -> None:
+    certificate, key = Authority(tmp_path / "authority").issue("localhost")
+    tls = ("--tls-certificate", certificate, "--tls-key", key)
+    tokens = ("--token-file", token_file(tmp_path / "tokens"))
+    public = ("serve", tmp_path, "--host", "0.0.0.0")
+    assert "has no TLS (--tls-certificate and --tls-key) and asks nobody" in complaint(partway, *public)
+    assert "has no TLS (--tls-certificate and --tls-key); give" in complaint(partway, *public, *tokens)
+    assert "asks nobody who they are (--token-file, or --client-ca); give" in complaint(partway, *public, *tls)
+
+
+def test_certificates_keys_and_tokens_that_cannot_be_used_are_one_line(partway: Command, tmp_path: Path) -> None:
+    authority = Authority(tmp_path / "authority")
+    (certificate, key), (_, other_key) = authority.issue("localhost"), authority.issue("other.invalid")
+    open_tokens = token_file(tmp_path / "open")
+    open_tokens.chmod(0o644)
+    for words, sentence in (
+        (("--tls-certificate", certificate), "takes both --tls-certificate and --tls-key"),
+        (("--tls-key", key), "takes both --tls-certificate and --tls-key"),
+        (("--client-ca", authority.ca), "takes both --tls-certificate and --tls-key"),
+        (("--tls-certificate", certificate, "--tls-key", other_key), "does not fit the certificate"),
+        (("--tls-certificate", tmp_path / "none", "--tls-key", key), "cannot read"),
+        (("--tls-certificate", certificate, "--tls-key", key, "--client-ca", key), "holds no certificate in PEM"),
+        (("--token-file", open_tokens), "chmod 600"),
+        (("--token-file", tmp_path / "none"), "cannot read"),
+    ):
+        assert sentence in complaint(partway, "serve", tmp_path, *words)
+
+
+def test_no_command_takes_a_token_that_other_users_would_see(partway: Command, tmp_path: Path) -> None:
+    for verb in ("serve", "run", "bench"):
+        assert "unrecognized arguments: --token " in complaint(partway, verb, tmp_path, "--token", "x" * 32)
 
 
 def test_a_missing_repository_is_one_line(partway: Command, tmp_path: Path) -> None:

@@ -62,6 +62,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     """Add the verb to the command line."""
     parser = subparsers.add_parser(
         "bench",
+        allow_abbrev=False,  # or --token would be read as --token-file, and a secret be taken for a file
         help="device-only, server-only and partway over one link",
         description="Ask device-only, server-only and partway in turn, compare every answer with\n"
         "the whole model's, and print medians, means, 95th percentiles and ratios.",

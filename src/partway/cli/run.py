@@ -40,6 +40,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     """Add the verb to the command line."""
     parser = subparsers.add_parser(
         "run",
+        allow_abbrev=False,  # or --token would be read as --token-file, and a secret be taken for a file
         help="one inference, cut where it is fastest",
         description="Run a model on given or random inputs, partway here and the rest on a server.",
         epilog=_EXAMPLES,

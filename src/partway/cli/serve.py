@@ -34,6 +34,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     """Add the verb to the command line."""
     parser = subparsers.add_parser(
         "serve",
+        allow_abbrev=False,  # or --token would be read as --token-file, and a secret be taken for a file
         help="the server",
         description="Serve a folder of ONNX models over gRPC (Open Inference Protocol), whole or\nfrom any cut on.",
         epilog=_EXAMPLES,
