@@ -11,6 +11,7 @@
     ├── EngineError             the runtime failed on a graph it accepted before
     │   └── RunStopped          a run was ended on purpose, before it had its outputs
     ├── WireError               bytes are not a valid message, or arrived damaged
+    │   ├── MessageTooLong      more bytes than are accepted
     │   └── CodecError          an encoded tensor is not what it should be, or a tensor cannot be encoded
     ├── RequestDeclined         what our own server says to one request; its faces turn it into a status
     │   ├── NotAuthenticated    it needs a token of this server's, and none came
@@ -19,6 +20,8 @@
     │   ├── ModelUnavailable    the model is still being opened, or the server is shutting down
     │   ├── ServerBusy          the queue is full
     │   │   └── TooManyRequests this caller asks for more than one may
+    │   ├── BodyRefused         a request's body is sent in a form that is not read
+    │   ├── BodyTooSlow         a request's body did not come in time
     │   └── RequestExpired      nobody waits for the answer any more
     └── ServerError             the server did not give an answer
         ├── ServerUnavailable   it could not be reached, or not in time
@@ -75,6 +78,10 @@ class WireError(PartwayError):
     """Bytes on the wire are not a valid message, or their checksum does not match."""
 
 
+class MessageTooLong(WireError):
+    """A message has more bytes than are accepted."""
+
+
 class CodecError(WireError):
     """What arrived encodes no tensor of the model's, or a tensor holds what its codec cannot carry."""
 
@@ -113,6 +120,14 @@ class ServerBusy(RequestDeclined):
 
 class TooManyRequests(ServerBusy):
     """The caller has more in flight, or asks for more that is new, than one caller may; others are served."""
+
+
+class BodyRefused(RequestDeclined):
+    """A request's body is sent in a form that is not read, compressed for instance."""
+
+
+class BodyTooSlow(RequestDeclined):
+    """A request's body did not come in time."""
 
 
 class RequestExpired(RequestDeclined):

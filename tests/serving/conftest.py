@@ -31,6 +31,7 @@ def server(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
         runtime=OrtRuntime(threads=1),
         cache=Cache(tmp_path_factory.mktemp("server-cache")),
         message_bytes=2**20,
+        rest_port=0,
     )
     with run_server(folder, options=options) as server:
         server.settle(PATIENCE_S)

@@ -21,6 +21,7 @@ from typing import NoReturn
 
 from partway import __version__
 from partway.cli import bench, check, demo, doctor, evaluate, inspect, plan, profile, run, serve, split
+from partway.cli.logs import FORMATTERS
 from partway.errors import InputError, PartwayError
 
 logger = logging.getLogger(__name__)
@@ -74,7 +75,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         signal.signal(signal.SIGTERM, _end)
     try:
         arguments = _parser().parse_args(argv)
-        with _logging(logging.INFO if arguments.verbose else arguments.log_level):
+        with _logging(logging.INFO if arguments.verbose else arguments.log_level, arguments.log_format):
             status: int = arguments.run(arguments)
         sys.stdout.flush()
     except SystemExit as end:  # argparse's own way out of --help and --version
@@ -119,13 +120,15 @@ def _parser() -> _Parser:
         verb_parser.add_argument("--verbose", action="store_true", help="show logs (key=value) on stderr")
         if verb_parser.get_default("log_level") is None:
             verb_parser.set_defaults(log_level=logging.CRITICAL)
+        if verb_parser.get_default("log_format") is None:
+            verb_parser.set_defaults(log_format="text")
     return parser
 
 
 @contextlib.contextmanager
-def _logging(level: int) -> Iterator[None]:
+def _logging(level: int, log_format: str) -> Iterator[None]:
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
+    handler.setFormatter(FORMATTERS[log_format]())
     root = logging.getLogger("partway")
     before = root.level
     root.setLevel(level)

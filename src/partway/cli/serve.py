@@ -8,6 +8,7 @@ import asyncio
 import logging
 from pathlib import Path
 
+from partway.cli.logs import FORMATTERS
 from partway.cli.options import add_threads, as_argument, count
 from partway.engine import OrtRuntime
 from partway.errors import InputError
@@ -17,6 +18,7 @@ from partway.units import parse_duration, parse_size
 _EXAMPLES = """examples:
   partway serve models/
   partway serve models/ --port 0                     any free port
+  partway serve models/ --rest-port 8000             REST and /metrics, too
   partway serve models/ --host 0.0.0.0 --insecure    on a network that you trust
   partway serve models/ --host 0.0.0.0 --tls-certificate server.pem \\
       --tls-key server.key --token-file tokens       on any other
@@ -36,15 +38,23 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "serve",
         allow_abbrev=False,  # or --token would be read as --token-file, and a secret be taken for a file
         help="the server",
-        description="Serve a folder of ONNX models over gRPC (Open Inference Protocol), whole or\nfrom any cut on.",
+        description="Serve a folder of ONNX models over gRPC and REST (Open Inference Protocol),\n"
+        "whole or from any cut on.",
         epilog=_EXAMPLES,
     )
     parser.add_argument("repository", metavar="REPOSITORY", help="the folder of models")
-    parser.add_argument(
+    network = parser.add_argument_group("network")
+    network.add_argument(
         "--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1: this machine only)"
     )
-    parser.add_argument(
+    network.add_argument(
         "--port", type=as_argument(_parse_port), default=8001, help="port to listen on, 0 for any (default 8001)"
+    )
+    network.add_argument(
+        "--rest-port",
+        type=as_argument(_parse_port),
+        metavar="PORT",
+        help="answer REST too, and Prometheus at /metrics: on this port, 0 for any (off by default)",
     )
     parser.add_argument(
         "--max-message",
@@ -67,6 +77,12 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         type=Path,
         metavar="FILE",
         help="what `partway profile` says of this machine: costs are then known before anything ran",
+    )
+    parser.add_argument(
+        "--log-format",
+        choices=sorted(FORMATTERS),
+        default="text",
+        help="how logs look on stderr; json is one object a line (default text; --verbose logs every request)",
     )
     _add_security(parser)
     parser.set_defaults(run=run, log_level=logging.WARNING)
@@ -92,11 +108,13 @@ def run(arguments: argparse.Namespace) -> int:
             tokens=arguments.token_file,
             connections=arguments.connections,
             insecure=arguments.insecure,
+            rest_port=arguments.rest_port,
         ),
     )
 
     def announce(address: str) -> None:
-        print(f"listening address={address} models={len(server.model_names)}", flush=True)
+        rest = "" if server.rest_address is None else f" rest={server.rest_address}"
+        print(f"listening address={address} models={len(server.model_names)}{rest}", flush=True)
 
     asyncio.run(server.serve_forever(announce, grace_s=arguments.grace))
     return 0

@@ -18,6 +18,7 @@ from typing import TypeVar
 from partway.engine import Clock
 from partway.errors import EngineError, ModelUnavailable, PartwayError, RequestExpired, ServerBusy, TooManyRequests
 from partway.serving.jobs import Group, Job, Seat, Served, members_of, pick
+from partway.serving.metrics import Metrics, NullMetrics
 from partway.serving.outlook import Outlook, Run
 from partway.serving.turns import Turns
 from partway.wire import Load
@@ -38,10 +39,12 @@ class Executor:
         clock: seconds, monotonic.
         workers: threads that run jobs.
         capacity: most jobs that may wait.
+        metrics: told how many jobs each run answers.
     """
 
-    def __init__(self, *, clock: Clock, workers: int = 1, capacity: int = 64) -> None:
+    def __init__(self, *, clock: Clock, workers: int = 1, capacity: int = 64, metrics: Metrics | None = None) -> None:
         self._clock = clock
+        self._metrics = metrics or NullMetrics()
         self._capacity = capacity
         self._turns: Turns[Job] = Turns()
         self._running: list[Run] = []
@@ -279,6 +282,7 @@ class Executor:
             logger.warning("batch_failed members=%d reason=%s", len(jobs), error)
             return False
         end_s = self._clock()
+        self._metrics.batch(len(jobs))
         with self._changed:
             self._outlook.learn_together(group, len(jobs), end_s - start_s, end_s)
         self._leave(run)
@@ -295,6 +299,7 @@ class Executor:
         except BaseException as error:  # noqa: BLE001 - whoever waits for the job gets it through the future
             outcome = error
         end_s = self._clock()
+        self._metrics.batch(1)
         gave = not isinstance(outcome, BaseException)
         with self._changed:
             run.left.remove(job)

@@ -5,18 +5,18 @@ sentence; nobody on the other side sees a traceback. Messages are decoded here a
 deserialiser that fails is an unknown error to the client. Called by the server.
 """
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
 
 import grpc
 
 from partway.engine import Clock
 from partway.errors import EngineError, ModelUnavailable, PartwayError, WireError
 from partway.serving.admission import Admission
+from partway.serving.answering import LARGE_BYTES, deadline_of, off_loop
 from partway.serving.gate import Gate, caller_of
 from partway.serving.handlers import Handlers
+from partway.serving.journal import Entry, Journal, sentence
 from partway.serving.statuses import Status, status_of
 from partway.wire import (
     ORCA_HEADER,
@@ -41,12 +41,9 @@ from partway.wire import (
 
 logger = logging.getLogger(__name__)
 
-T = TypeVar("T")
 Answer = Callable[[bytes, grpc.aio.ServicerContext], Awaitable[bytes]]
 
-# From here on checksums take longer than the event loop should stand still.
-_LARGE_BYTES = 256 * 1024
-_LONGEST_SENTENCE = 1000  # details travel in a header, and headers are bounded
+_FACE = "grpc"
 
 
 class GrpcFace:
@@ -57,14 +54,18 @@ class GrpcFace:
         gate: knows who asks.
         limits: what is accepted of a message.
         admission: holds requests until they are answered.
+        journal: notes them.
         clock: the handlers' clock.
     """
 
-    def __init__(self, handlers: Handlers, *, gate: Gate, limits: Limits, admission: Admission, clock: Clock) -> None:
+    def __init__(
+        self, handlers: Handlers, *, gate: Gate, limits: Limits, admission: Admission, journal: Journal, clock: Clock
+    ) -> None:
         self._handlers = handlers
         self._gate = gate
         self._limits = limits
         self._admission = admission
+        self._journal = journal
         self._clock = clock
 
     def service(self) -> grpc.GenericRpcHandler:
@@ -91,18 +92,19 @@ class GrpcFace:
             try:
                 return await answer(data, context)
             except PartwayError as error:
-                status, sentence = status_of(error), _sentence(str(error))
+                status, text = status_of(error), sentence(str(error))
                 if isinstance(error, ModelUnavailable):
                     trailer = ((STATE_HEADER, error.state),)
                 level = logging.ERROR if status is Status.INTERNAL else logging.INFO
-                logger.log(level, "request_declined method=%s status=%s reason=%s", method, status.name, sentence)
+                if method is not Method.MODEL_INFER:  # the journal notes those
+                    logger.log(level, "request_declined method=%s status=%s reason=%s", method, status.name, text)
             except Exception:  # whatever it is, it must reach the log and not the client
                 logger.exception("request_failed method=%s", method)
-                status, sentence = Status.INTERNAL, "the server failed on this request; its log says why"
+                status, text = Status.INTERNAL, "the server failed on this request; its log says why"
             # Who is refused learns how busy the server is, too.
             if method is Method.MODEL_INFER:
                 trailer += _report(self._handlers.load())
-            await context.abort(status.grpc_code, sentence, trailer)
+            await context.abort(status.grpc_code, text, trailer)
             return b""  # never reached: abort raises
 
         return guarded
@@ -129,22 +131,28 @@ class GrpcFace:
 
     async def _model_infer(self, data: bytes, context: grpc.aio.ServicerContext) -> bytes:
         received_s = self._clock()
-        with self._admission.admit(len(data)):
-            return await self._answer(data, context, received_s)
+        with self._journal.entry(_FACE) as entry, self._admission.admit(len(data)):
+            entry.received_bytes = len(data)
+            return await self._answer(data, context, entry, received_s)
 
-    async def _answer(self, data: bytes, context: grpc.aio.ServicerContext, received_s: float) -> bytes:
+    async def _answer(self, data: bytes, context: grpc.aio.ServicerContext, entry: Entry, received_s: float) -> bytes:
         left_s = context.time_remaining()
-        if len(data) > _LARGE_BYTES:
+        caller = caller_of(self._gate, context)
+        entry.caller = caller.name
+        if len(data) > LARGE_BYTES:
             head = peek_request(data, self._limits)
             if head is not None:
                 self._handlers.check_size(head.model_name, head.model_version, head.binding, head.raw_bytes)
-        request = await _off_loop(len(data), lambda: decode_request(data, self._limits))
-        deadline_s = None if left_s is None else received_s + left_s
-        caller = caller_of(self._gate, context)
+        request = await off_loop(len(data), lambda: decode_request(data, self._limits))
+        entry.model = request.model_name
+        deadline_s = deadline_of(request, received_s, left_s)
         response = await self._handlers.infer(request, deadline_s, caller=caller, received_s=received_s)
-        context.set_trailing_metadata(_report(decode_load(response.parameters) or self._handlers.load()))
+        entry.load = decode_load(response.parameters)
+        context.set_trailing_metadata(_report(entry.load or self._handlers.load()))
         size_bytes = sum(tensor.array.nbytes for tensor in response.tensors)
-        return await _off_loop(size_bytes, lambda: _encode(response))
+        answer = await off_loop(size_bytes, lambda: _encode(response))
+        entry.sent_bytes = len(answer)
+        return answer
 
 
 def _encode(response: InferResponse) -> bytes:
@@ -156,12 +164,3 @@ def _encode(response: InferResponse) -> bytes:
 
 def _report(load: Load) -> tuple[tuple[str, str], ...]:
     return ((ORCA_HEADER, encode_orca(load)),)
-
-
-def _sentence(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= _LONGEST_SENTENCE else f"{line[:_LONGEST_SENTENCE]}..."
-
-
-async def _off_loop(size_bytes: int, work: Callable[[], T]) -> T:
-    return await asyncio.to_thread(work) if size_bytes > _LARGE_BYTES else work()

@@ -143,6 +143,11 @@ class Models:
         found = self._bound.get((source.digest, text)) if isinstance(text, str) else None
         return None if found is None else found.model.binding
 
+    @property
+    def pieces(self) -> int:
+        """How many sessions of pieces are kept, of all models."""
+        return sum(bound.store.sessions for bound in tuple(self._bound.values()))
+
     def peek(self, source: Source, binding: Binding) -> BoundModel | None:
         """The bound model if it is there already.
 

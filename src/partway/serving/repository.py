@@ -100,6 +100,16 @@ class Repository:
         """Names of all models that the last scan found."""
         return tuple(sorted(self._files))
 
+    def serves(self, name: str) -> bool:
+        """Whether requests for that name have an answer: a model that the last scan found, or costs."""
+        return name == COSTS_MODEL or name in self._files
+
+    @property
+    def counts(self) -> tuple[int, int]:
+        """How many files there are, and how many of them are ready to be used."""
+        files = [file for versions in self._files.values() for file in versions.values()]
+        return len(files), sum(file.ready for file in files)
+
     @property
     def settled(self) -> bool:
         """Whether every file has been read, well or not."""

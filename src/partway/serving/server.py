@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import grpc
 import numpy as np
@@ -29,19 +30,26 @@ from partway.prediction.profile import Profile
 from partway.serving.admission import Admission
 from partway.serving.background import Background
 from partway.serving.batching import Batcher
+from partway.serving.bodies import Patience
 from partway.serving.executor import Executor
 from partway.serving.exposure import check_exposure
 from partway.serving.gate import Gate, GatedService
 from partway.serving.grpc_face import GrpcFace
 from partway.serving.grpc_options import grpc_options
 from partway.serving.handlers import Handlers
+from partway.serving.journal import Journal
 from partway.serving.learning import Learner
+from partway.serving.metrics import Metrics, NullMetrics, ServerState
 from partway.serving.models import Models
 from partway.serving.predicted import Forecaster
 from partway.serving.repository import Repository
 from partway.serving.tls import Tls
 from partway.serving.tokens import Tokens
 from partway.wire import Limits
+
+if TYPE_CHECKING:
+    from partway.serving.prometheus import PrometheusMetrics
+    from partway.serving.rest_face import RestFace
 
 logger = logging.getLogger(__name__)
 
@@ -50,6 +58,7 @@ _IN_FLIGHT_BYTES = 512 * 2**20
 _PREPARING_THREADS = 4
 _WAITING_BESIDE_QUEUE = 128  # requests that are being decoded or prepared
 _GRACE_S = 10.0
+_NO_REST = "the REST face needs aiohttp and prometheus-client: pip install 'partway[rest]'"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +83,8 @@ class ServerOptions:
         tls: the certificate to answer with; None to answer in the clear.
         tokens: the file of those who may ask; None for everybody who reaches the server.
         connections: open at the same time, on each port.
+        rest_port: where the REST face and its metrics listen, 0 for any port that is free; None for gRPC alone.
+        patience: how long the REST face waits for clients.
         insecure: whether others may reach a server that has no TLS or asks nobody who they are.
     """
 
@@ -94,6 +105,8 @@ class ServerOptions:
     tls: Tls | None = None
     tokens: Path | None = None
     connections: int = 512
+    rest_port: int | None = None
+    patience: Patience = field(default_factory=Patience)
     insecure: bool = False
 
 
@@ -108,7 +121,7 @@ class Server:
 
     Raises:
         InputError: there is no such folder, the profile does not fit the runtime, a certificate, key or token cannot
-            be used, or others would reach a server without protection.
+            be used, others would reach a server without protection, or what REST needs is not installed.
     """
 
     def __init__(
@@ -124,17 +137,30 @@ class Server:
         self._foresight = None if options.profile is None else Foresight.of(options.profile, self._runtime)
         self._repository = Repository(repository, cache=options.cache)
         self._pool = ThreadPoolExecutor(_PREPARING_THREADS, thread_name_prefix="partway-prepare")
-        self._executor = Executor(clock=options.clock, workers=options.workers, capacity=options.queue_capacity)
+        self._metrics: Metrics = NullMetrics() if options.rest_port is None else self._make_metrics()
+        self._executor = Executor(
+            clock=options.clock, workers=options.workers, capacity=options.queue_capacity, metrics=self._metrics
+        )
         self._admission = Admission(options.in_flight_bytes)
         self._background = Background(self._executor.wait_idle)
+        self._models = self._make_models()
         self._handlers = self._connect()
+        self._gate = Gate(self._tokens)
+        self._limits = Limits(message_bytes=options.message_bytes)
+        self._journal = Journal(self._metrics, self._repository.serves)
+        self._rest_port = options.rest_port
+        self._rest: RestFace | None = None
         self._server: grpc.aio.Server | None = None
 
     @property
     def address(self) -> str:
         """Where it listens, `host:port`; the port is known once it was started."""
-        host = f"[{self._host}]" if ":" in self._host else self._host
-        return f"{host}:{self._port}"
+        return _address(self._host, self._port)
+
+    @property
+    def rest_address(self) -> str | None:
+        """Where the REST face listens, `host:port`; None where there is none."""
+        return None if self._rest_port is None else _address(self._host, self._rest_port)
 
     @property
     def url(self) -> str:
@@ -157,15 +183,15 @@ class Server:
             options=grpc_options(message_bytes=options.message_bytes, connections=options.connections),
             maximum_concurrent_rpcs=options.queue_capacity + options.workers + _WAITING_BESIDE_QUEUE,
         )
-        gate = Gate(self._tokens)
         face = GrpcFace(
             self._handlers,
-            gate=gate,
-            limits=Limits(message_bytes=options.message_bytes),
+            gate=self._gate,
+            limits=self._limits,
             admission=self._admission,
+            journal=self._journal,
             clock=options.clock,
         )
-        server.add_generic_rpc_handlers((GatedService(gate, face.service()),))
+        server.add_generic_rpc_handlers((GatedService(self._gate, face.service()),))
         try:
             if self._credentials is None:
                 self._port = server.add_insecure_port(self.address)
@@ -175,6 +201,10 @@ class Server:
             raise InputError(f"{self.address} cannot be listened on; give another --host or --port") from error
         await server.start()
         self._server = server
+        if self._rest_port is not None:
+            self._rest = self._make_rest_face()
+            context = None if options.tls is None else options.tls.context()
+            self._rest_port = await self._rest.start(self._host, self._rest_port, context)
         self._repository.open_all(self._pool)
         logger.info("server_started address=%s models=%s", self.address, ",".join(self._repository.names))
 
@@ -186,8 +216,9 @@ class Server:
         """
         logger.info("server_draining address=%s", self.address)
         self._handlers.drain()
-        if self._server is not None:
-            await self._server.stop(grace_s)
+        stopping = [] if self._server is None else [self._server.stop(grace_s)]
+        stopping += [] if self._rest is None else [self._rest.stop(grace_s)]
+        await asyncio.gather(*stopping)
         self._background.close()
         self._pool.shutdown(wait=False, cancel_futures=True)
         await asyncio.to_thread(self._executor.close, grace_s)
@@ -229,6 +260,57 @@ class Server:
         self._repository.wait(timeout_s)
         self._background.wait(timeout_s)
 
+    def _make_metrics(self) -> "PrometheusMetrics":
+        try:
+            from partway.serving.prometheus import PrometheusMetrics  # noqa: PLC0415 - an optional extra
+        except ModuleNotFoundError as error:
+            raise InputError(_NO_REST) from error
+        return PrometheusMetrics(self._state)
+
+    def _make_rest_face(self) -> "RestFace":
+        try:
+            from partway.serving.rest_face import RestFace  # noqa: PLC0415 - an optional extra
+        except ModuleNotFoundError as error:
+            raise InputError(_NO_REST) from error
+        return RestFace(
+            self._handlers,
+            gate=self._gate,
+            limits=self._limits,
+            admission=self._admission,
+            journal=self._journal,
+            metrics=self._metrics,
+            clock=self._options.clock,
+            connections=self._options.connections,
+            patience=self._options.patience,
+        )
+
+    def _state(self) -> ServerState:
+        models, ready = self._repository.counts
+        return ServerState(
+            requests=self._admission.requests,
+            held_bytes=self._admission.held_bytes,
+            waiting=self._executor.waiting,
+            load=self._executor.load(),
+            pieces=self._models.pieces,
+            models=models,
+            models_ready=ready,
+            ready=self._handlers.ready(),
+        )
+
+    def _make_models(self) -> Models:
+        options = self._options
+        forecaster = None
+        if self._foresight is not None:
+            forecaster = Forecaster(foresight=self._foresight, message_bytes=options.message_bytes, clock=options.clock)
+        return Models(
+            self._runtime,
+            self._pool,
+            clock=options.clock,
+            cache=options.cache,
+            capacity=options.bound_models,
+            forecaster=forecaster,
+        )
+
     def _connect(self) -> Handlers:
         options = self._options
         learner = Learner(
@@ -237,17 +319,6 @@ class Server:
             clock=options.clock,
             generator=np.random.default_rng(options.seed),
             message_bytes=options.message_bytes,
-        )
-        forecaster = None
-        if self._foresight is not None:
-            forecaster = Forecaster(foresight=self._foresight, message_bytes=options.message_bytes, clock=options.clock)
-        models = Models(
-            self._runtime,
-            self._pool,
-            clock=options.clock,
-            cache=options.cache,
-            capacity=options.bound_models,
-            forecaster=forecaster,
         )
         batcher = Batcher(
             self._runtime,
@@ -259,7 +330,7 @@ class Server:
         )
         return Handlers(
             repository=self._repository,
-            models=models,
+            models=self._models,
             executor=self._executor,
             batcher=batcher,
             learner=learner if options.learn else None,
@@ -270,6 +341,10 @@ class Server:
             requests_per_client=options.requests_per_client,
             version=_installed_version(),
         )
+
+
+def _address(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _installed_version() -> str:

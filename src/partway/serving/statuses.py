@@ -9,7 +9,10 @@ from enum import Enum
 import grpc
 
 from partway.errors import (
+    BodyRefused,
+    BodyTooSlow,
     InputError,
+    MessageTooLong,
     ModelMismatch,
     ModelNotFound,
     ModelUnavailable,
@@ -22,25 +25,28 @@ from partway.errors import (
 
 
 class Status(Enum):
-    """How a request ended: the name is gRPC's word, the value HTTP's number.
+    """How a request ended: gRPC's word for it and HTTP's number, which knows more kinds.
 
     Source: google.rpc.Code's HTTP mapping; what is our model's mismatch and no malformed request is 409 there.
     """
 
-    OK = (0, 200)
-    INVALID_ARGUMENT = (3, 400)
-    DEADLINE_EXCEEDED = (4, 504)
-    NOT_FOUND = (5, 404)
-    RESOURCE_EXHAUSTED = (8, 429)
-    FAILED_PRECONDITION = (9, 409)
-    INTERNAL = (13, 500)
-    UNAVAILABLE = (14, 503)
-    UNAUTHENTICATED = (16, 401)
+    OK = ("OK", 200)
+    INVALID_ARGUMENT = ("INVALID_ARGUMENT", 400)
+    UNAUTHENTICATED = ("UNAUTHENTICATED", 401)
+    NOT_FOUND = ("NOT_FOUND", 404)
+    BODY_TOO_SLOW = ("DEADLINE_EXCEEDED", 408)
+    FAILED_PRECONDITION = ("FAILED_PRECONDITION", 409)
+    MESSAGE_TOO_LONG = ("RESOURCE_EXHAUSTED", 413)
+    BODY_REFUSED = ("UNIMPLEMENTED", 415)
+    RESOURCE_EXHAUSTED = ("RESOURCE_EXHAUSTED", 429)
+    INTERNAL = ("INTERNAL", 500)
+    UNAVAILABLE = ("UNAVAILABLE", 503)
+    DEADLINE_EXCEEDED = ("DEADLINE_EXCEEDED", 504)
 
     @property
     def grpc_code(self) -> grpc.StatusCode:
         """The code that a gRPC call ends with."""
-        return grpc.StatusCode[self.name]
+        return grpc.StatusCode[self.value[0]]
 
     @property
     def http_code(self) -> int:
@@ -56,6 +62,9 @@ _STATUSES: tuple[tuple[type[PartwayError], Status], ...] = (
     (ModelUnavailable, Status.UNAVAILABLE),
     (ServerBusy, Status.RESOURCE_EXHAUSTED),
     (RequestExpired, Status.DEADLINE_EXCEEDED),
+    (BodyTooSlow, Status.BODY_TOO_SLOW),
+    (BodyRefused, Status.BODY_REFUSED),
+    (MessageTooLong, Status.MESSAGE_TOO_LONG),
     (InputError, Status.INVALID_ARGUMENT),
     (WireError, Status.INVALID_ARGUMENT),
 )

@@ -4,6 +4,7 @@ The client and the server meet here and nowhere else. No gRPC in this room: its 
 given as serialisers, or what a face calls on the bytes that it received.
 """
 
+from partway.wire.checks import check_message_bytes
 from partway.wire.costs import (
     COSTS_MODEL,
     MAX_CUTS,
@@ -110,6 +111,7 @@ __all__ = [
     "Tensor",
     "TensorMetadata",
     "can_cross",
+    "check_message_bytes",
     "check_token",
     "datatype_of",
     "decode_cost_answer",

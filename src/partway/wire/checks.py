@@ -1,14 +1,14 @@
 """What is asked of a message in either form, protobuf or JSON.
 
 In: what a decoder found. Out: nothing, or a `WireError` that says what is wrong. Called by `messages`,
-`fields` and `rest`.
+`fields` and `rest`, and by the REST face for what it has not read yet.
 """
 
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from partway.errors import WireError
+from partway.errors import MessageTooLong, WireError
 from partway.wire.parameters import CRC32
 from partway.wire.records import Limits, Parameter
 
@@ -20,10 +20,10 @@ def check_message_bytes(size_bytes: int, limits: Limits) -> None:
     """Refuses a message that is too long as a whole.
 
     Raises:
-        WireError: it has more than `limits.message_bytes`.
+        MessageTooLong: it has more than `limits.message_bytes`.
     """
     if size_bytes > limits.message_bytes:
-        raise WireError(
+        raise MessageTooLong(
             f"the message has {size_bytes} bytes; at most {limits.message_bytes} are accepted: "
             "send less, or raise the limit"
         )
