@@ -4,11 +4,12 @@ Input: crossing tensors, packed, and how the race for the rest ended. Output: re
 breaker, hedge and observer have been told. Called by requests, and by the session's background work for costs and load.
 """
 
-import logging
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from partway.client.bound import BoundModel
 from partway.client.breaker import Breaker, Fault
+from partway.client.call import Call
 from partway.client.exchange import Exchange, SentRequest
 from partway.client.hedge import Hedge, Outlook
 from partway.client.observer import Observer
@@ -30,12 +31,30 @@ from partway.wire import (
     encode_cost_query,
 )
 
-logger = logging.getLogger(__name__)
-
 _ASK_S = 2.0
+_ALL_OF_IT = 0.9  # whoever waited so much of the time was left waiting
 _NOT_UNDERSTOOD = "INVALID_ARGUMENT"
 # What the call outlasts the wait by, for a device that is slower than expected, or cannot finish at all.
 _LEAST_PATIENCE_S, _PATIENCE_OF_LOCAL = 0.5, 4.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """A question about costs that is on its way.
+
+    Attributes:
+        request: what was sent.
+        call: what its answer comes by.
+        cuts: how many it asks about.
+        timeout_s: how long it lasts.
+        posed_s: when it was sent, on the client's clock.
+    """
+
+    request: InferRequest
+    call: Call
+    cuts: int
+    timeout_s: float
+    posed_s: float
 
 
 class Remote:
@@ -128,6 +147,10 @@ class Remote:
             ServerError: no answer, or a refusal.
             WireError: the answer is damaged.
         """
+        return self.hear(self.pose(bound, padding_bytes=padding_bytes))
+
+    def pose(self, bound: BoundModel, *, padding_bytes: int = 0) -> Question:
+        """Send the question of `ask_costs`; whoever does not wait for it here lets `hear` have it in the end."""
         query = CostQuery(
             model_name=self._model_name,
             digest=bound.model.source_digest,
@@ -136,14 +159,25 @@ class Remote:
             padding_bytes=padding_bytes,
         )
         request, timeout_s = encode_cost_query(query), min(_ASK_S, self._timeout_s)
-        start_s = self._clock()
+        posed_s = self._clock()
+        return Question(
+            request=request,
+            call=self._transport.start(request, timeout_s),
+            cuts=len(query.cuts),
+            timeout_s=timeout_s,
+            posed_s=posed_s,
+        )
+
+    def hear(self, question: Question) -> CostAnswer:
+        """The answer of a question that was posed; raises as `ask_costs`."""
         try:
-            answer = self._transport.start(request, timeout_s).result()
-            costs = decode_cost_answer(answer.response, cuts=len(query.cuts))
+            answer = question.call.result()
+            costs = decode_cost_answer(answer.response, cuts=question.cuts)
             load = decode_load(answer.response.parameters)
         except PartwayError as error:
-            waited_s = self._clock() - start_s
-            self._failed(error, request, waited_s=waited_s if waited_s >= 0.9 * timeout_s else None)
+            waited_s = self._clock() - question.posed_s
+            late = waited_s >= _ALL_OF_IT * question.timeout_s
+            self._failed(error, question.request, waited_s=waited_s if late else None)
             raise
         exchange = Exchange(
             outputs={},
