@@ -67,6 +67,8 @@ def test_methods_have_their_full_names() -> None:
         ("ModelMetadataResponse", "name versions platform inputs outputs"),
         ("ServerMetadataResponse", "name version extensions"),
         ("ModelReadyRequest", "name version"),
+        ("HealthCheckRequest", "service"),
+        ("HealthCheckResponse", "status"),
     ],
 )
 def test_fields_are_numbered_as_in_the_protocol(message: str, fields: str) -> None:

@@ -60,7 +60,8 @@ def _fields(record: logging.LogRecord) -> dict[str, Value]:
     if not isinstance(arguments, tuple) or "%" in event or not (rest == "" or _FIELD.match(rest)):
         return {"event": "message", "message": record.getMessage()}
     left = iter(arguments)
-    return {name: _value(text, left) for name, text in _FIELD.findall(rest)} | {"event": event}
+    fields = {name: _value(text, left) for name, text in _FIELD.findall(rest)}
+    return {"event": event} | fields | {"event": event}
 
 
 def _value(text: str, left: Iterator[object]) -> Value:

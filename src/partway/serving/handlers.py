@@ -128,6 +128,13 @@ class Handlers:
         """Whether every file of the repository was read, well or not, and new requests are accepted."""
         return not self._draining and self._repository.settled
 
+    def takes(self, name: str) -> bool | None:
+        """Whether requests for a model are taken now; None where none of that name was found so far."""
+        if not self._repository.serves(name):
+            return None
+        ready = name == COSTS_MODEL or self._repository.find(name).ready
+        return ready and not self._draining
+
     def server_metadata(self) -> ServerMetadata:
         """What this server is."""
         return ServerMetadata(name="partway", version=self._version, extensions=EXTENSIONS)

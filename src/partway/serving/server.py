@@ -37,6 +37,7 @@ from partway.serving.gate import Gate, GatedService
 from partway.serving.grpc_face import GrpcFace
 from partway.serving.grpc_options import grpc_options
 from partway.serving.handlers import Handlers
+from partway.serving.health import HealthService
 from partway.serving.journal import Journal
 from partway.serving.learning import Learner
 from partway.serving.metrics import Metrics, NullMetrics, ServerState
@@ -147,6 +148,7 @@ class Server:
         self._handlers = self._connect()
         self._gate = Gate(self._tokens)
         self._limits = Limits(message_bytes=options.message_bytes)
+        self._health = HealthService(self._handlers)
         self._journal = Journal(self._metrics, self._repository.serves)
         self._rest_port = options.rest_port
         self._rest: RestFace | None = None
@@ -191,7 +193,8 @@ class Server:
             journal=self._journal,
             clock=options.clock,
         )
-        server.add_generic_rpc_handlers((GatedService(self._gate, face.service()),))
+        services = (face.service(), self._health.service())
+        server.add_generic_rpc_handlers(tuple(GatedService(self._gate, service) for service in services))
         try:
             if self._credentials is None:
                 self._port = server.add_insecure_port(self.address)
@@ -216,6 +219,7 @@ class Server:
         """
         logger.info("server_draining address=%s", self.address)
         self._handlers.drain()
+        self._health.drain()
         stopping = [] if self._server is None else [self._server.stop(grace_s)]
         stopping += [] if self._rest is None else [self._rest.stop(grace_s)]
         await asyncio.gather(*stopping)

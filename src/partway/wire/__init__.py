@@ -18,6 +18,14 @@ from partway.wire.costs import (
 from partway.wire.datatypes import can_cross, datatype_of, dtype_of
 from partway.wire.descriptors import SERVICE, Method
 from partway.wire.head import RequestHead, peek_request
+from partway.wire.health import (
+    HEALTH_SERVICE,
+    Health,
+    decode_health,
+    decode_health_query,
+    encode_health,
+    encode_health_query,
+)
 from partway.wire.hosts import is_loopback
 from partway.wire.keys import (
     KeyPair,
@@ -81,6 +89,7 @@ __all__ = [
     "CRC32",
     "DEFAULT_LIMITS",
     "DIGEST",
+    "HEALTH_SERVICE",
     "JSON_LENGTH_HEADER",
     "LOAD_QUEUE_DELAY_US",
     "LOAD_QUEUE_US",
@@ -95,6 +104,7 @@ __all__ = [
     "TIMEOUT",
     "CostAnswer",
     "CostQuery",
+    "Health",
     "InferRequest",
     "InferResponse",
     "KeyPair",
@@ -116,6 +126,8 @@ __all__ = [
     "datatype_of",
     "decode_cost_answer",
     "decode_cost_query",
+    "decode_health",
+    "decode_health_query",
     "decode_live",
     "decode_load",
     "decode_model_metadata",
@@ -129,6 +141,8 @@ __all__ = [
     "dtype_of",
     "encode_cost_answer",
     "encode_cost_query",
+    "encode_health",
+    "encode_health_query",
     "encode_live",
     "encode_load",
     "encode_model_metadata",

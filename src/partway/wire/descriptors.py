@@ -5,7 +5,7 @@ No generated modules: those register `inference.*` in the process-wide pool, whe
 `metadata` take their protobuf classes here; the client and the server take the method names.
 
 Source: the KServe V2 inference protocol's `grpc_predict_v2.proto` and Triton's `grpc_service.proto`, whose
-field numbers agree.
+field numbers agree; gRPC's `health.proto`.
 """
 
 from collections.abc import Iterator
@@ -178,10 +178,24 @@ def _file() -> FileDescriptorProto:
     )
 
 
+def _health_file() -> FileDescriptorProto:
+    """GRPC's health messages. There they are of another package, and the status is an enum: no byte shows either."""
+    return FileDescriptorProto(
+        name="partway/health.proto",
+        package=PACKAGE,
+        syntax="proto3",
+        message_type=(
+            _message("HealthCheckRequest", _field("service", 1, "string")),
+            _message("HealthCheckResponse", _field("status", 1, "int32")),
+        ),
+    )
+
+
 @cache
 def _pool() -> DescriptorPool:
     pool = DescriptorPool()
-    pool.AddSerializedFile(_file().SerializeToString())
+    for file in (_file(), _health_file()):
+        pool.AddSerializedFile(file.SerializeToString())
     return pool
 
 
