@@ -3,9 +3,10 @@ import contextlib
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.serving.support import Clock
 
 from partway.errors import TooManyRequests
-from partway.serving.limits import InFlight
+from partway.serving.limits import InFlight, NewPieces
 
 
 def test_a_caller_is_let_in_again_once_one_of_their_requests_was_answered() -> None:
@@ -43,3 +44,37 @@ def test_no_caller_ever_has_more_places_than_they_may(events: list[tuple[str, bo
     for name in "abc":
         with limit.admitted(name):
             pass
+
+
+@given(st.lists(st.tuples(st.sampled_from("ab"), st.floats(0.0, 30.0))), st.integers(1, 4))
+def test_within_no_minute_has_a_caller_more_built_than_they_may(events: list[tuple[str, float]], most: int) -> None:
+    clock = Clock()
+    limit = NewPieces(most, clock=clock)
+    built: dict[str, list[float]] = {"a": [], "b": []}
+    for name, later_s in events:
+        clock.advance(later_s)
+        recent = [at_s for at_s in built[name] if clock() - at_s < 60.0]
+        try:
+            limit.take(name)
+        except TooManyRequests:
+            assert len(recent) == most
+        else:
+            assert len(recent) < most
+            built[name].append(clock())
+
+
+def test_a_caller_is_told_when_to_go_on() -> None:
+    clock = Clock()
+    limit = NewPieces(1, clock=clock)
+    limit.take("a")
+    clock.advance(20.0)
+    with pytest.raises(TooManyRequests, match=r"a asked for 1 cuts or shapes within a minute .* go on in 40 s"):
+        limit.take("a")
+    limit.take("b")
+    clock.advance(40.0)
+    limit.take("a")
+
+
+def test_a_server_may_build_nothing_for_clients() -> None:
+    with pytest.raises(TooManyRequests, match="builds none for clients"):
+        NewPieces(0, clock=Clock()).take("a")

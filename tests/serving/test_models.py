@@ -8,6 +8,7 @@ from onnx import TensorProto, helper
 from tests.models import chain_model, diamond_model, dynamic_model
 from tests.serving.support import Clock, CountingRuntime
 
+from partway.engine import MemoryBudget
 from partway.errors import BindingError, CutError
 from partway.graph import Binding, Source, whole
 from partway.serving.models import BoundModel, Models
@@ -50,12 +51,13 @@ def in_models(
     *,
     capacity: int = 8,
     clock: Clock | None = None,
+    budget: MemoryBudget | None = None,
 ) -> CountingRuntime:
     """What the runtime had to do while `ask` used models that are kept with it."""
     runtime = CountingRuntime()
 
     async def run() -> None:
-        await ask(Models(runtime, pool, clock=clock or Clock(), capacity=capacity))
+        await ask(Models(runtime, pool, clock=clock or Clock(), capacity=capacity, budget=budget))
 
     asyncio.run(run())
     return runtime
@@ -98,6 +100,40 @@ def test_the_least_recently_used_is_dropped(dynamic: Source, pool: ThreadPoolExe
         assert await models.bind(dynamic, at(dynamic, 2)) is not None
 
     in_models(pool, ask, capacity=2)
+
+
+def test_models_and_pieces_share_a_budget_and_are_made_anew_on_demand(
+    dynamic: Source, pool: ThreadPoolExecutor
+) -> None:
+    budget = MemoryBudget(1)
+
+    async def ask(models: Models) -> None:
+        first = await models.bind(dynamic, at(dynamic, 1))
+        await models.build(first, whole(first.model))
+        assert models.peek(dynamic, at(dynamic, 1)) is first
+        second = await models.bind(dynamic, at(dynamic, 2))
+        assert not first.is_built(whole(first.model))
+        assert models.peek(dynamic, at(dynamic, 1)) is None
+        assert models.peek(dynamic, at(dynamic, 2)) is second
+        again = await models.bind(dynamic, at(dynamic, 1))
+        await models.build(again, whole(again.model))
+        assert again.is_built(whole(again.model))
+
+    in_models(pool, ask, budget=budget)
+
+
+def test_a_model_that_is_dropped_takes_its_pieces_along(dynamic: Source, pool: ThreadPoolExecutor) -> None:
+    budget = MemoryBudget()
+
+    async def ask(models: Models) -> None:
+        first = await models.bind(dynamic, at(dynamic, 1))
+        await models.build(first, whole(first.model))
+        one = budget.held_bytes
+        await models.bind(dynamic, at(dynamic, 2))
+        assert budget.held_bytes < one
+        assert not first.is_built(whole(first.model))
+
+    in_models(pool, ask, capacity=1, budget=budget)
 
 
 def test_a_binding_that_the_model_refuses_is_not_tried_for_every_request(

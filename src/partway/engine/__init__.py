@@ -1,6 +1,7 @@
 """Pieces of a graph in, sessions that run them out."""
 
 import partway.engine.privacy  # noqa: F401 - before anything loads the runtime
+from partway.engine.budget import MemoryBudget
 from partway.engine.feeds import random_feeds
 from partway.engine.kernel_timing import ProfiledSession, TimedGraph, prepare_timing
 from partway.engine.ort import CPU, Level, NodeArg, OrtRuntime, OrtSession
@@ -13,6 +14,7 @@ __all__ = [
     "CPU",
     "Clock",
     "Level",
+    "MemoryBudget",
     "NodeArg",
     "OrtRuntime",
     "OrtSession",

@@ -1,13 +1,13 @@
 """When weights are worth a second copy, in the layout that products like best.
 
-Input: the kernels of a canonical graph. Output: yes or no, for all of them. Called wherever sessions of its pieces
-are made, so that what is timed is what will run.
+Input: the kernels of a canonical graph. Output: yes or no, for all of them, and how much the copies take. Called
+wherever sessions of its pieces are made, so that what is timed is what will run.
 """
 
 from collections.abc import Iterable
 from math import prod
 
-from partway.graph import Kernel
+from partway.graph import Kernel, Node
 
 _PRODUCTS = frozenset({"Gemm", "MatMul", "MatMulNBits", "MatMulInteger", "QLinearMatMul"})
 _RECURRENT = frozenset({"LSTM", "GRU", "DynamicQuantizeLSTM"})
@@ -30,3 +30,12 @@ def packs(kernels: Iterable[Kernel]) -> bool:
         )
         for kernel in kernels
     )
+
+
+def packed_bytes(nodes: Iterable[Node]) -> int:
+    """At most what packed copies of the weights of nodes take, where they are made.
+
+    Args:
+        nodes: of the canonical graph.
+    """
+    return sum(node.weight_bytes for node in nodes if node.op_type in _PRODUCTS | _RECURRENT)

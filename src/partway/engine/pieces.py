@@ -12,7 +12,7 @@ A cut that was not wanted before is served at once from the canonical graph, a l
 import logging
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,15 +23,17 @@ from pathlib import Path
 import onnx
 from onnx import helper
 
+from partway.engine.budget import MemoryBudget
 from partway.engine.kernel_timing import ProfiledSession, name_kernels, profile_kernels
 from partway.engine.ort import Level, OrtRuntime, OrtSession
-from partway.engine.packing import packs
+from partway.engine.packing import packed_bytes, packs
 from partway.engine.piece_kernels import KernelTable, PieceKernels
 from partway.errors import CutError, EngineError, InputError, ModelError
 from partway.graph import Adapter, Cut, Model, Piece, Slicer, candidate_cuts, whole
 from partway.graph.cache import Entry
 from partway.graph.external import read_graph
 from partway.graph.kernels import read_kernels
+from partway.graph.memory import activation_bytes, piece_nodes
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +43,10 @@ _OPTIMISED = "optimised-"
 _FORMAT = "2"  # raised whenever what is written changes, so that nothing older is taken for it
 _KEPT_FOLDERS = 3
 _MOST_MARKS = 64
+# What a session takes beside packed weights and activations. Source: anonymous memory of ten tails of each of six
+# models, docs/decisions/0011; with these, sums are within a factor of about two.
+_SESSION_BYTES = 100_000
+_SESSION_NODE_BYTES = 10_000
 _REORDERED_CHANNELS = 4  # ReorderInput takes multiples of this many only, ReorderOutput gives any number
 
 
@@ -64,14 +70,26 @@ class PieceStore:
         model: the canonical graph.
         runtime: makes the sessions.
         capacity: most sessions kept, at least 1; the least recently used are dropped first.
+        budget: of the memory that sessions take, shared with whoever else keeps some; unlimited by default.
+        owner: what the budget knows as used whenever one of these sessions is.
     """
 
-    def __init__(self, model: Model, runtime: OrtRuntime, *, capacity: int = 32) -> None:
+    def __init__(
+        self,
+        model: Model,
+        runtime: OrtRuntime,
+        *,
+        capacity: int = 32,
+        budget: MemoryBudget | None = None,
+        owner: Hashable = None,
+    ) -> None:
         if capacity < 1:
             raise ValueError(f"a piece store keeps 1 session or more, not {capacity}")
         self.model = model
         self._runtime = runtime
         self._capacity = capacity
+        self._budget = budget or MemoryBudget()
+        self._owner = owner
         self._canonical = Slicer(model.graph, model.tensors)
         self._packs = packs(read_kernels(model.graph, model.tensors))
         self._optimised: _Optimised | None = None
@@ -108,17 +126,31 @@ class PieceStore:
             if mine := future is None:
                 future = self._sessions[piece] = Future()
                 while len(self._sessions) > self._capacity:
-                    self._sessions.popitem(last=False)
+                    dropped, _ = self._sessions.popitem(last=False)
+                    self._budget.release((id(self), dropped))
             self._sessions.move_to_end(piece)
         if mine:
             try:
-                future.set_result(self._build(piece))
+                session = self._build(piece)
             except BaseException as error:  # noqa: BLE001 - whoever else waits gets the same error through the future
                 with self._lock:
                     if self._sessions.get(piece) is future:
                         del self._sessions[piece]
                 future.set_exception(error)
+            else:
+                future.set_result(session)
+                self._account(piece, future)
+        self._budget.use((id(self), piece))
         return future.result()
+
+    def holds(self, piece: Piece) -> bool:
+        """Whether a piece's session is there, or being made."""
+        return piece in self._sessions
+
+    def close(self) -> None:
+        """Forget all sessions; those that run go on, and others are made anew when they are asked for."""
+        with self._lock:
+            self._forget_all()
 
     def kernels(self, piece: Piece) -> PieceKernels:
         """What a piece runs, without making its session.
@@ -191,9 +223,37 @@ class PieceStore:
                 return False
             with self._lock:
                 self._optimised = optimised
-                self._sessions.clear()
+                self._forget_all()
             _forget_old(self.model.entry)
             return True
+
+    def _forget_all(self) -> None:
+        for piece in self._sessions:
+            self._budget.release((id(self), piece))
+        self._sessions.clear()
+
+    def _account(self, piece: Piece, future: Future[OrtSession]) -> None:
+        size_bytes = self._session_bytes(piece)
+        with self._lock:
+            if self._sessions.get(piece) is future:
+                self._budget.hold((id(self), piece), size_bytes, partial(self._drop, piece), owner=self._owner)
+        self._budget.trim()
+
+    def _session_bytes(self, piece: Piece) -> int:
+        # Weights are mapped from files that all sessions share, and that the system takes back when it needs the room.
+        nodes = [self.model.nodes[index] for index in piece_nodes(self.model, piece)]
+        packed = self._packs or not self._runtime.shares_optimised_graphs
+        return (
+            _SESSION_BYTES
+            + _SESSION_NODE_BYTES * len(nodes)
+            + activation_bytes(self.model, piece)
+            + (packed_bytes(nodes) if packed else 0)
+        )
+
+    def _drop(self, piece: Piece) -> None:
+        with self._lock:
+            self._sessions.pop(piece, None)
+        logger.info("session_dropped inputs=%s digest=%s", ",".join(piece.inputs), self.model.source_digest)
 
     def _build(self, piece: Piece) -> OrtSession:
         optimised = self._optimised

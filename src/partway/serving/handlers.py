@@ -24,7 +24,7 @@ from partway.serving.decoding import check_coded, read_coded
 from partway.serving.executor import Executor
 from partway.serving.jobs import Served
 from partway.serving.learning import Learner
-from partway.serving.limits import InFlight
+from partway.serving.limits import InFlight, NewPieces
 from partway.serving.meaning import check_digest, check_feeds, read_binding, read_feeds
 from partway.serving.models import BoundModel, Models
 from partway.serving.repository import ModelFile, Repository
@@ -85,6 +85,7 @@ class Handlers:
         codecs: names of those that are decoded.
         decoded_bytes: most that one request's coded tensors may hold.
         requests_per_client: most that one caller may wait for at the same time.
+        pieces_per_minute: most that is built anew for one caller.
         version: of this program, told to who asks.
     """
 
@@ -101,6 +102,7 @@ class Handlers:
         codecs: tuple[str, ...],
         decoded_bytes: int,
         requests_per_client: int,
+        pieces_per_minute: int,
         version: str,
     ) -> None:
         self._version = version
@@ -114,6 +116,7 @@ class Handlers:
         self._pool = pool
         self._clock = clock
         self._in_flight = InFlight(requests_per_client)
+        self._new_pieces = NewPieces(pieces_per_minute, clock=clock)
         self._draining = False
 
     def drain(self) -> None:
@@ -228,7 +231,7 @@ class Handlers:
             raise ModelUnavailable("the server is shutting down; send the request elsewhere", state="draining")
         with self._in_flight.admitted(caller.name):
             if request.model_name == COSTS_MODEL:
-                return await self._answer_costs(decode_cost_query(request))
+                return await self._answer_costs(decode_cost_query(request), caller)
             return await self._compute(request, deadline_s, arrived_s, caller)
 
     async def _compute(
@@ -241,12 +244,16 @@ class Handlers:
         feeds, coded = read_feeds(request), read_coded(request, self._codecs)
         text = request.parameters.get(BINDING)
         binding = read_binding(source, text, feeds, coded, known=self._models.known(source, text))
+        if self._models.peek(source, binding) is None:
+            self._new_pieces.take(caller.name)
         bound = await self._models.bind(source, binding)
         piece = bound.tail(feeds, request.outputs)
         plain = {name: array for name, array in feeds.items() if name not in coded}
         check_feeds(bound.model, plain, guessed=text is None)
         check_coded(bound.model, coded, most_bytes=self._decoded_bytes)
-        await self._models.build(bound, piece)
+        if not bound.is_built(piece):
+            self._new_pieces.take(caller.name)
+            await self._models.build(bound, piece)
         lead_s = now_s - arrived_s
         job = Computation(bound, piece, plain, coded, executor=self._executor, clock=self._clock, lead_s=lead_s)
         served = await self._run(source, job, deadline_s, arrived_s, caller)
@@ -280,12 +287,13 @@ class Handlers:
             self._learner.note_use(job.bound, job.piece)
         return served
 
-    async def _answer_costs(self, query: CostQuery) -> InferResponse:
+    async def _answer_costs(self, query: CostQuery, caller: Caller) -> InferResponse:
         source = (await self._find(query.model_name, "")).source()
         check_digest(source, query.digest)
         binding = read_binding(source, query.binding, {})
         bound = self._models.peek(source, binding)
         if bound is None:
+            self._new_pieces.take(caller.name)
             self._prepare(source, binding, query)
             unknown = CostAnswer(server_s=(None,) * len(query.cuts), measured=(False,) * len(query.cuts))
             return self._costs_response(unknown)

@@ -4,10 +4,14 @@ Input: names of callers. Output: a way in, or `TooManyRequests`. Called by the h
 """
 
 import contextlib
-from collections import Counter
+from collections import Counter, OrderedDict, deque
 from collections.abc import Iterator
 
+from partway.engine import Clock
 from partway.errors import TooManyRequests
+
+_MINUTE_S = 60.0
+_MOST_NAMES = 4096
 
 
 class InFlight:
@@ -40,3 +44,39 @@ class InFlight:
             self._unanswered[name] -= 1
             if not self._unanswered[name]:
                 del self._unanswered[name]
+
+
+class NewPieces:
+    """Bounds what is built for one caller within any minute: sessions of tails, and graphs of shapes, never seen.
+
+    Args:
+        most: pieces a minute.
+        clock: seconds, monotonic.
+    """
+
+    def __init__(self, most: int, *, clock: Clock) -> None:
+        self._most = most
+        self._clock = clock
+        self._built_s: OrderedDict[str, deque[float]] = OrderedDict()
+
+    def take(self, name: str) -> None:
+        """Take in that a caller has something built.
+
+        Raises:
+            TooManyRequests: they had as much built as they may already.
+        """
+        now_s = self._clock()
+        built_s = self._built_s.setdefault(name, deque())
+        self._built_s.move_to_end(name)
+        if len(self._built_s) > _MOST_NAMES:
+            self._built_s.popitem(last=False)
+        while built_s and now_s - built_s[0] >= _MINUTE_S:
+            built_s.popleft()
+        if len(built_s) >= self._most:
+            raise TooManyRequests(
+                f"{name} asked for {self._most} cuts or shapes within a minute that were not there yet, as many as one "
+                f"client may; ask for those that are there, or go on in {_MINUTE_S - (now_s - built_s[0]):.0f} s"
+                if built_s
+                else f"{name} asks for a cut or shape that is not there yet, and this server builds none for clients"
+            )
+        built_s.append(now_s)

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from concurrent.futures import Executor as Pool
 from functools import cached_property
 
-from partway.engine import Clock, OrtRuntime, PieceStore
+from partway.engine import Clock, MemoryBudget, OrtRuntime, PieceStore
 from partway.errors import BindingError, ModelError
 from partway.graph import Binding, Cache, Model, Piece, Source, canonicalise, most_crossing_bytes
 from partway.serving.costs import TailCosts
@@ -29,6 +29,7 @@ logger = logging.getLogger(__name__)
 _REFUSED_FOR_S = 30.0  # a binding that the model refuses is not tried anew for every request
 _MOST_REFUSALS = 256
 _MOST_PIECES = 256
+_GRAPH_COPIES = 16  # of a graph's encoded bytes, as records here: measured on six models, docs/decisions/0011
 
 Key = tuple[str, str]
 
@@ -39,6 +40,7 @@ class BoundModel:
     Attributes:
         key: digest and encoded binding.
         model: the canonical graph.
+        budget: of the memory that it takes.
         store: its pieces.
         costs: what its tails take here.
         groups: requests of its tails that may run as one, by tail.
@@ -46,10 +48,18 @@ class BoundModel:
         unbatchable: whether its requests never run as one.
     """
 
-    def __init__(self, model: Model, runtime: OrtRuntime, forecaster: Forecaster | None = None) -> None:
+    def __init__(
+        self,
+        model: Model,
+        runtime: OrtRuntime,
+        forecaster: Forecaster | None = None,
+        *,
+        budget: MemoryBudget | None = None,
+    ) -> None:
         self.key: Key = (model.source_digest, model.binding.encode())
         self.model = model
-        self.store = PieceStore(model, runtime)
+        self.budget = budget or MemoryBudget()
+        self.store = PieceStore(model, runtime, budget=self.budget, owner=self.key)
         self.costs = TailCosts(model, None if forecaster is None else forecaster.of(model, self.store))
         self.groups: dict[Piece, Group] = {}
         self.multiples: dict[int, PieceStore] = {}
@@ -70,8 +80,19 @@ class BoundModel:
             return tuple(self._known)
 
     def is_built(self, piece: Piece) -> bool:
-        """Whether a piece's session is there, as far as is known: it may have been dropped since."""
-        return piece in self._known
+        """Whether a piece's session is there, or being made."""
+        return self.store.holds(piece)
+
+    @property
+    def graph_bytes(self) -> int:
+        """What its graphs take in memory, sessions and weights apart."""
+        models = (self.model, *(store.model for store in tuple(self.multiples.values())))
+        return _GRAPH_COPIES * sum(int(model.graph.ByteSize()) for model in models)
+
+    def close(self) -> None:
+        """Forget its sessions; whoever still uses it has them made anew."""
+        for store in (self.store, *self.multiples.values()):
+            store.close()
 
     def build(self, piece: Piece) -> None:
         """Make a piece's session, or wait for whoever makes it.
@@ -111,6 +132,7 @@ class Models:
         cache: where canonical graphs lie; by default the one of `PARTWAY_CACHE`.
         capacity: most bound models kept.
         forecaster: predicts their tails, where the server has a profile of its machine.
+        budget: of the memory that they and their pieces take.
     """
 
     def __init__(
@@ -120,14 +142,17 @@ class Models:
         *,
         clock: Clock,
         cache: Cache | None = None,
-        capacity: int = 8,
+        capacity: int = 256,
         forecaster: Forecaster | None = None,
+        budget: MemoryBudget | None = None,
     ) -> None:
         self._runtime = runtime
         self._forecaster = forecaster
         self._clock = clock
         self._cache = cache
         self._capacity = capacity
+        self._budget = budget or MemoryBudget()
+        self._lock = threading.Lock()  # memory runs short on any thread
         self._bound: OrderedDict[Key, BoundModel] = OrderedDict()
         self._refused: OrderedDict[Key, tuple[float, str]] = OrderedDict()
         self._binding: SingleFlight[BoundModel] = SingleFlight(pool)
@@ -155,9 +180,12 @@ class Models:
             BindingError: the model refused this binding a moment ago.
         """
         key = (source.digest, binding.encode())
-        found = self._bound.get(key)
+        with self._lock:
+            found = self._bound.get(key)
+            if found is not None:
+                self._bound.move_to_end(key)
         if found is not None:
-            self._bound.move_to_end(key)
+            self._budget.use(key)
         elif key in self._refused:
             until_s, message = self._refused[key]
             if self._clock() < until_s:
@@ -200,18 +228,29 @@ class Models:
 
     def _make(self, source: Source, binding: Binding) -> BoundModel:
         model = canonicalise(source, binding, self._runtime, cache=self._cache)
-        return BoundModel(model, self._runtime, self._forecaster)
+        return BoundModel(model, self._runtime, self._forecaster, budget=self._budget)
 
     def _keep(self, key: Key, made: "asyncio.Future[BoundModel]") -> None:
         if made.cancelled():
             return
         error = made.exception()
         if error is None:
-            self._bound[key] = made.result()
-            while len(self._bound) > self._capacity:
-                dropped, _ = self._bound.popitem(last=False)
-                logger.info("model_dropped digest=%s binding=%s", *dropped)
+            with self._lock:
+                self._bound[key] = made.result()
+                dropped = tuple(self._bound)[: -self._capacity]
+            self._budget.hold(key, made.result().graph_bytes, lambda: self._drop(key))
+            for other in dropped:
+                self._drop(other)
+            self._budget.trim()
         elif isinstance(error, BindingError | ModelError):
             self._refused[key] = (self._clock() + _REFUSED_FOR_S, str(error))
             if len(self._refused) > _MOST_REFUSALS:
                 self._refused.popitem(last=False)
+
+    def _drop(self, key: Key) -> None:
+        with self._lock:
+            dropped = self._bound.pop(key, None)
+        self._budget.release(key)
+        if dropped is not None:
+            dropped.close()
+            logger.info("model_dropped digest=%s binding=%s", *key)

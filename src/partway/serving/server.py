@@ -40,6 +40,7 @@ from partway.serving.handlers import Handlers
 from partway.serving.health import HealthService
 from partway.serving.journal import Journal
 from partway.serving.learning import Learner
+from partway.serving.memory import make_budget
 from partway.serving.metrics import Metrics, NullMetrics, ServerState
 from partway.serving.models import Models
 from partway.serving.predicted import Forecaster
@@ -71,6 +72,9 @@ class ServerOptions:
         cache: where canonical graphs lie; by default the one of `PARTWAY_CACHE`.
         workers: requests computed at the same time; ONNX Runtime spreads each over the cores already.
         queue_capacity: requests that may wait.
+        memory_bytes: of the sessions and graphs that are kept, weights apart, which are files; by default half of what
+            is free at the start. What was used least recently is dropped, and made anew when it is asked for.
+        pieces_per_minute: of one client, cuts and shapes that were not there and had to be built.
         requests_per_client: of one caller, requests that are not answered yet.
         batch_size: most requests of one tail that run as one, where that was seen to be right and faster; 1 for none.
         batch_wait_s: longest that the processor waits for somebody who is about to come, where that makes it faster.
@@ -93,10 +97,12 @@ class ServerOptions:
     cache: Cache | None = None
     workers: int = 1
     queue_capacity: int = 64
+    memory_bytes: int | None = None
+    pieces_per_minute: int = 60
     requests_per_client: int = 64
     batch_size: int = 8
     batch_wait_s: float = 0.002
-    bound_models: int = 8
+    bound_models: int = 256
     message_bytes: int = DEFAULT_MESSAGE_BYTES
     in_flight_bytes: int = _IN_FLIGHT_BYTES
     learn: bool = True
@@ -313,6 +319,7 @@ class Server:
             cache=options.cache,
             capacity=options.bound_models,
             forecaster=forecaster,
+            budget=make_budget(options.memory_bytes),
         )
 
     def _connect(self) -> Handlers:
@@ -343,6 +350,7 @@ class Server:
             codecs=available_codecs(),
             decoded_bytes=options.message_bytes,
             requests_per_client=options.requests_per_client,
+            pieces_per_minute=options.pieces_per_minute,
             version=_installed_version(),
         )
 
