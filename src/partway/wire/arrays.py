@@ -33,12 +33,13 @@ def count_elements(name: str, shape: tuple[int, ...], limits: Limits) -> int:
     """
     if len(shape) > limits.rank:
         raise WireError(f"tensor {name!r} has {len(shape)} dimensions; at most {limits.rank} are accepted")
-    if any(length < 0 for length in shape):
+    if min(shape, default=0) < 0:
         raise WireError(f"tensor {name!r} has shape {list(shape)}; lengths must not be negative: bind them first")
+    count = math.prod(shape)
     # Empty tensors count too: numpy multiplies their other lengths when it computes strides.
-    if math.prod(max(length, 1) for length in shape) > _MAX_ELEMENTS:
+    if (count or math.prod(max(length, 1) for length in shape)) > _MAX_ELEMENTS:
         raise WireError(f"tensor {name!r} has shape {list(shape)}; at most {_MAX_ELEMENTS} elements are accepted")
-    return math.prod(shape)
+    return count
 
 
 def encode_array(name: str, array: np.ndarray) -> bytes | memoryview:

@@ -138,7 +138,7 @@ def _read_tensors(declared: Sequence[Message], raw: tuple[memoryview, ...], limi
     check_unique("tensor", [tensor.name for tensor in declared])
     if not raw:
         return tuple(_read_tensor(tensor, None, limits) for tensor in declared)
-    typed = [tensor.name for tensor in declared if tensor.contents.ByteSize()]
+    typed = [tensor.name for tensor in declared if tensor.HasField("contents") and tensor.contents.ByteSize()]
     if typed:
         raise WireError(f"tensor {typed[0]!r} has typed contents beside raw ones; send all tensors the same way")
     if len(raw) != len(declared):
@@ -149,8 +149,8 @@ def _read_tensors(declared: Sequence[Message], raw: tuple[memoryview, ...], limi
 def _read_tensor(declared: Message, payload: memoryview | None, limits: Limits) -> Tensor:
     """One tensor, from its raw contents, or from its typed ones where `payload` is None."""
     name, datatype, shape = declared.name, declared.datatype, tuple(declared.shape)
-    check_supported(name, declared.parameters)
     parameters = read_parameters(declared.parameters)
+    check_supported(name, parameters)
     expected = parameters.pop(CRC32, None)
     if payload is not None:
         check_crc32(name, payload, expected)
