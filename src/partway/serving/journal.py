@@ -92,8 +92,11 @@ class Journal:
             load=load,
         )
         self._metrics.request(ended)
+        level = logging.ERROR if status == Status.INTERNAL.name else logging.INFO
+        if not logger.isEnabledFor(level):
+            return  # cleaning what clients wrote takes longer than all the rest of this
         logger.log(
-            logging.ERROR if status == Status.INTERNAL.name else logging.INFO,
+            level,
             "request face=%s model=%s status=%s caller=%s queue_s=%.6f service_s=%.6f received_bytes=%d sent_bytes=%d "
             "reason=%s",
             entry.face,

@@ -5,7 +5,7 @@ executor, under its lock.
 """
 
 import heapq
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from partway.serving.jobs import Group, Job, pick
@@ -88,7 +88,7 @@ class Outlook:
         # The usual time was observed, so it has the slowdown in it already.
         return sum(self._usual_s if job.expected_s is None else slowdown * job.expected_s for job in jobs)
 
-    def delay_s(self, turns: Turns[Job], running: Iterable[Run], workers: int, arrival: Job, now_s: float) -> float:
+    def delay_s(self, turns: Turns[Job], running: Sequence[Run], workers: int, arrival: Job, now_s: float) -> float:
         """Seconds that a job would wait if it arrived now: the same picks as the workers', played through.
 
         Exact where every job takes what is expected of it, whoever else comes, for somebody of whom nothing waits:
@@ -102,6 +102,8 @@ class Outlook:
             arrival: the job.
             now_s: the clock.
         """
+        if not len(turns) and len(running) < workers:
+            return 0.0  # nearly always, and every answer asks
         busy = [max(0.0, self.seconds(run.left, now_s) - (now_s - run.start_s)) for run in running]
         free_s = busy + [0.0] * (workers - len(busy))
         heapq.heapify(free_s)
