@@ -84,7 +84,20 @@ def test_a_profile_that_cannot_be_used_is_one_line(partway: Command, tmp_path: P
 
 
 def test_wrong_options_are_one_line(partway: Command, tmp_path: Path) -> None:
-    for words in (("--port", "65536"), ("--max-message", "64"), ("--max-message", "3GB"), ("--queue", "0")):
+    for words in (
+        ("--port", "65536"),
+        ("--max-message", "64"),
+        ("--max-message", "3GB"),
+        ("--queue", "0"),
+        ("--requests-per-client", "0"),
+        ("--pieces-per-minute", "-1"),
+        ("--memory", "1kB"),
+        ("--batch-size", "0"),
+        ("--batch-size", "65"),
+        ("--batch-size", "two"),
+        ("--batch-wait", "2"),
+        ("--batch-wait", "2s"),
+    ):
         assert f"argument {words[0]}" in complaint(partway, "serve", tmp_path, *words)
 
 

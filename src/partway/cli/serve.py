@@ -30,6 +30,9 @@ SIGTERM and Ctrl-C let it answer what it has accepted, then stop.
 """
 _LARGEST_PORT = 65_535
 _LARGEST_MESSAGE_BYTES = 2**31 - 1  # of gRPC and protobuf
+_LEAST_MEMORY_BYTES = 2**20
+_LARGEST_BATCH = 64
+_LONGEST_BATCH_WAIT_S = 1.0
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -57,14 +60,6 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="answer REST too, and Prometheus at /metrics: on this port, 0 for any (off by default)",
     )
     parser.add_argument(
-        "--max-message",
-        type=as_argument(_parse_message_size),
-        default=DEFAULT_MESSAGE_BYTES,
-        metavar="SIZE",
-        help="longest message accepted (default 64MiB)",
-    )
-    parser.add_argument("--queue", type=count, default=64, metavar="N", help="requests that may wait (default 64)")
-    parser.add_argument(
         "--grace",
         type=as_argument(parse_duration),
         default=10.0,
@@ -84,6 +79,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         default="text",
         help="how logs look on stderr; json is one object a line (default text; --verbose logs every request)",
     )
+    _add_limits(parser)
+    _add_batching(parser)
     _add_security(parser)
     parser.set_defaults(run=run, log_level=logging.WARNING)
 
@@ -102,6 +99,11 @@ def run(arguments: argparse.Namespace) -> int:
         options=ServerOptions(
             runtime=OrtRuntime(threads=arguments.threads),
             queue_capacity=arguments.queue,
+            requests_per_client=arguments.requests_per_client,
+            pieces_per_minute=arguments.pieces_per_minute,
+            memory_bytes=arguments.memory,
+            batch_size=arguments.batch_size,
+            batch_wait_s=arguments.batch_wait,
             message_bytes=arguments.max_message,
             profile=arguments.profile,
             tls=_tls(arguments),
@@ -118,6 +120,56 @@ def run(arguments: argparse.Namespace) -> int:
 
     asyncio.run(server.serve_forever(announce, grace_s=arguments.grace))
     return 0
+
+
+def _add_limits(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("limits")
+    group.add_argument(
+        "--max-message",
+        type=as_argument(_parse_message_size),
+        default=DEFAULT_MESSAGE_BYTES,
+        metavar="SIZE",
+        help="longest message accepted (default 64MiB)",
+    )
+    group.add_argument("--queue", type=count, default=64, metavar="N", help="requests that may wait (default 64)")
+    group.add_argument(
+        "--requests-per-client",
+        type=count,
+        default=64,
+        metavar="N",
+        help="requests of one client that are not answered yet (default 64)",
+    )
+    group.add_argument(
+        "--pieces-per-minute",
+        type=count,
+        default=60,
+        metavar="N",
+        help="cuts and shapes that are built anew for one client (default 60)",
+    )
+    group.add_argument(
+        "--memory",
+        type=as_argument(_parse_memory),
+        metavar="SIZE",
+        help="for pieces that are kept ready, weights apart, which are files (default half of what is free)",
+    )
+
+
+def _add_batching(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("batching")
+    group.add_argument(
+        "--batch-size",
+        type=as_argument(_parse_batch_size),
+        default=8,
+        metavar="N",
+        help="requests of one tail that run as one, where that is right and faster; 1 for none (default 8)",
+    )
+    group.add_argument(
+        "--batch-wait",
+        type=as_argument(_parse_batch_wait),
+        default=0.002,
+        metavar="TIME",
+        help="longest wait for a client that is about to ask again (default 2ms)",
+    )
 
 
 def _add_security(parser: argparse.ArgumentParser) -> None:
@@ -161,3 +213,23 @@ def _parse_message_size(text: str) -> int:
     if not 1 <= size_bytes <= _LARGEST_MESSAGE_BYTES:
         raise InputError(f"{text!r} is no message size; write 1B to 2GB, for instance 64MiB")
     return int(size_bytes)
+
+
+def _parse_memory(text: str) -> int:
+    size_bytes = parse_size(text)
+    if size_bytes < _LEAST_MEMORY_BYTES:
+        raise InputError(f"{text!r} is too little memory for pieces; write 1MiB or more, for instance 4GiB")
+    return int(size_bytes)
+
+
+def _parse_batch_size(text: str) -> int:
+    if not (text.isascii() and text.isdigit()) or not 1 <= int(text) <= _LARGEST_BATCH:
+        raise InputError(f"{text!r} is no batch size; write a number from 1 (no batches) to {_LARGEST_BATCH}")
+    return int(text)
+
+
+def _parse_batch_wait(text: str) -> float:
+    wait_s = parse_duration(text)
+    if wait_s > _LONGEST_BATCH_WAIT_S:
+        raise InputError(f"{text!r} is longer than any batch is worth; write at most 1s, for instance 2ms")
+    return wait_s
