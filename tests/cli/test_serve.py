@@ -1,7 +1,9 @@
+import json
 import os
 import signal
 import subprocess
 import sys
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -105,3 +107,35 @@ def test_an_address_in_use_is_one_line(partway: Command, tmp_path: Path) -> None
     with run_server(tmp_path) as server:
         port = server.address.rpartition(":")[2]
         assert "cannot be listened on" in complaint(partway, "serve", tmp_path, "--port", port)
+
+
+def test_rest_is_told_in_the_same_line_and_logs_may_be_json(tmp_path: Path) -> None:
+    chain_model(tmp_path)
+    with subprocess.Popen(
+        [
+            *(sys.executable, "-m", "partway", "serve", str(tmp_path)),
+            *("--port", "0", "--rest-port", "0", "--log-format", "json", "--verbose"),
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": SOURCE},
+    ) as process:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        assert " models=1 rest=127.0.0.1:" in line
+        with urllib.request.urlopen(f"http://{line.split('rest=')[1].strip()}/v2/health/live") as answer:
+            assert json.load(answer) == {"live": True}
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 0
+    events = [json.loads(line)["event"] for line in err.splitlines()]
+    assert events[-2:] == ["server_draining", "server_stopped"]
+
+
+def test_what_rest_needs_is_named_where_it_is_not_installed(
+    partway: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "prometheus_client", None)
+    monkeypatch.delitem(sys.modules, "partway.serving.prometheus", raising=False)
+    assert "pip install 'partway[rest]'" in complaint(partway, "serve", tmp_path, "--rest-port", "0")

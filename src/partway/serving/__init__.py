@@ -1,8 +1,8 @@
-"""The server: a folder of models, their pieces, a queue, and the gRPC face of the Open Inference Protocol.
+"""The server: a folder of models, their pieces, a queue, and two faces of the Open Inference Protocol.
 
-    bytes -> grpc_face -> handlers -> meaning, models -> executor -> bytes
-                                           |                |
-                             background: learning, costs <--+
+    bytes -> grpc_face, rest_face -> handlers -> meaning, models -> executor -> bytes
+                                                      |                |
+                                        background: learning, costs <--+
 
 It computes whatever a request leaves to compute, from whichever tensors it was sent.
 """
