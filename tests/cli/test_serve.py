@@ -1,3 +1,4 @@
+import gc
 import json
 import os
 import signal
@@ -13,6 +14,7 @@ from tests.cli.test_main import complaint
 from tests.model_profiles import profile_of, stored
 from tests.models import chain_model
 
+from partway.cli.serve import spare_modules
 from partway.serving import run_server
 
 SOURCE = str(Path(__file__).parents[2] / "src")
@@ -139,3 +141,12 @@ def test_what_rest_needs_is_named_where_it_is_not_installed(
     monkeypatch.setitem(sys.modules, "prometheus_client", None)
     monkeypatch.delitem(sys.modules, "partway.serving.prometheus", raising=False)
     assert "pip install 'partway[rest]'" in complaint(partway, "serve", tmp_path, "--rest-port", "0")
+
+
+def test_what_is_there_before_the_first_request_is_never_collected() -> None:
+    try:
+        spare_modules()
+        assert gc.get_freeze_count() > 10_000
+        assert gc.isenabled()
+    finally:
+        gc.unfreeze()
