@@ -46,6 +46,7 @@ DEVICE_SLOWDOWN = 10.0
 _INPUTS = 8
 _READY_S, _ALONE_S = 60.0, 10.0
 _TOLD_EVERY = 50
+_SLOWEST, _SLOWEST_SHOWN = 20, 3
 
 
 def write_model(path: Path, seed: int) -> Path:
@@ -87,14 +88,16 @@ class Findings:
         rows: by kind, then all.
         device_only: of the session without a server.
         other_model_differs: how far the other model's answers are from the right ones, as a share of their scale.
-        first_lost: why the first request was lost; empty where none was.
+        lost: requests without an answer.
+        slowest: a few of the answered that took longest, the longest first.
         took_s: seconds of the whole run.
     """
 
     rows: list[Row]
     device_only: Row
     other_model_differs: float
-    first_lost: str
+    lost: list[Outcome]
+    slowest: list[Outcome]
     took_s: float
 
 
@@ -152,7 +155,8 @@ def run(faults: int, *, link: Link, device_slowdown: float, alone_s: float, seed
         rows=rows_of(outcomes, Counter(kinds), recoveries),
         device_only=row_of("device-only", alone),
         other_model_differs=differs,
-        first_lost=next((one.lost for one in outcomes if one.lost), ""),
+        lost=[one for one in outcomes if one.lost],
+        slowest=sorted((one for one in outcomes if not one.lost), key=lambda one: -one.total_s)[:_SLOWEST],
         took_s=time.monotonic() - start_s,
     )
 
@@ -178,7 +182,7 @@ def print_findings(found: Findings) -> None:
     every, alone = found.rows[-1], found.device_only
     print_lines(
         [
-            ("lost", f"{every.lost} of {every.requests}: {_said(not every.lost)} {found.first_lost}"),
+            ("lost", f"{every.lost} of {every.requests}: {_said(not every.lost)}{_first(found.lost)}"),
             (
                 "wrong",
                 f"{every.wrong}: {_said(not every.wrong)}; the other model's answers are "
@@ -189,6 +193,7 @@ def print_findings(found: Findings) -> None:
                 f"{every.p99_s * 1e3:.0f} ms; device-only's {alone.p99_s * 1e3:.0f} ms and the hedge's wait of "
                 f"{every.wait_s * 1e3:.0f} ms allowed: {_said(every.p99_s <= alone.p99_s + every.wait_s)}",
             ),
+            *(("slowest", _slow(one)) for one in found.slowest[:_SLOWEST_SHOWN]),
             ("took", f"{found.took_s:.0f} s"),
         ]
     )
@@ -198,6 +203,15 @@ def _cells(row: Row) -> tuple[str, ...]:
     counts = (row.injected, row.requests, row.offloaded, row.fell_back, row.hedged, row.lost, row.wrong)
     seconds = (row.median_s, row.p99_s, row.most_s, row.wait_s, row.recovery_s, row.most_recovery_s)
     return (row.kind, *map(str, counts), *(f"{one * 1e3:.0f}" for one in seconds), str(row.unrecovered))
+
+
+def _slow(one: Outcome) -> str:
+    stalls = f"the machine stalled for {one.stalled_s:.2f} s of it"
+    return f"{one.total_s:.2f} s during {one.during}, {stalls}: {one.reason}"
+
+
+def _first(lost: Sequence[Outcome]) -> str:
+    return f"; the first one: {lost[0].lost}" if lost else ""
 
 
 def _said(holds: bool) -> str:

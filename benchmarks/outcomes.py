@@ -20,6 +20,7 @@ from partway.client import InferenceSession
 CALM = "calm"
 _THREADS, _THINK_S = 3, 0.02
 _RECOVERY_S, _HUNG_S = 3.0, 60.0
+_NAP_S, _STALL_S = 0.005, 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +36,9 @@ class Outcome:
         fell_back: whether the server was asked in vain.
         hedged: whether the device began to finish before the server's answer came.
         wait_s: how long the server's answer was to be waited for before that; 0 where the server was not asked.
+        stalled_s: of `total_s`, how long this process could not even wake from a short sleep: a busy machine's doing.
+        device_s: of `total_s`, what the device computed or waited; 0 for the lost.
+        reason: why it ran where it ran, as the session says; empty for the lost.
     """
 
     during: str
@@ -45,6 +49,9 @@ class Outcome:
     fell_back: bool = False
     hedged: bool = False
     wait_s: float = 0.0
+    stalled_s: float = 0.0
+    device_s: float = 0.0
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,15 +101,31 @@ class Diary:
         now: the fault that lasts; `calm` for none.
         outcomes: of requests.
         served_s: when the last request began that the server answered, by the monotonic clock.
+        stalls: when each ended, and how long it was.
     """
 
     now: str = CALM
     outcomes: list[Outcome] = field(default_factory=list)
     served_s: float = 0.0
+    stalls: list[tuple[float, float]] = field(default_factory=list)
 
     def met(self, before: str) -> str:
         """The fault that a request met: the one at its start, else the one now."""
         return before if before != CALM else self.now
+
+    def stalled_s(self, since_s: float) -> float:
+        """How long all stalls were that ended since then."""
+        recent = itertools.takewhile(lambda stall: stall[0] >= since_s, reversed(self.stalls))
+        return sum(seconds for _, seconds in recent)
+
+    def watch(self, stop: threading.Event) -> None:
+        """Sleep shortly again and again until told to stop, and note when that took far too long."""
+        while not stop.is_set():
+            start_s = time.monotonic()
+            time.sleep(_NAP_S)
+            end_s = time.monotonic()
+            if end_s - start_s > _STALL_S:
+                self.stalls.append((end_s, end_s - start_s))
 
 
 def ask(session: InferenceSession, feeds: Feeds, judge: Judge, diary: Diary) -> Outcome:
@@ -131,6 +154,9 @@ def ask(session: InferenceSession, feeds: Feeds, judge: Judge, diary: Diary) -> 
         fell_back=result.fell_back,
         hedged=result.hedged,
         wait_s=result.hedge_wait_s or 0.0,
+        stalled_s=diary.stalled_s(start_s),
+        device_s=result.device_s,
+        reason=result.reason,
     )
 
 
@@ -156,7 +182,8 @@ def asking(session: InferenceSession, inputs: Sequence[Feeds], judge: Judge, see
             diary.outcomes.append(ask(session, feeds, judge, diary))
 
     threads = [threading.Thread(target=ask_on, args=(number,), daemon=True) for number in range(_THREADS)]
-    for thread in threads:
+    watcher = threading.Thread(target=diary.watch, args=(stop,), daemon=True)
+    for thread in (*threads, watcher):
         thread.start()
     try:
         yield diary
