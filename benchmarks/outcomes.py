@@ -19,7 +19,7 @@ from partway.client import InferenceSession
 
 CALM = "calm"
 _THREADS, _THINK_S = 3, 0.02
-_RECOVERY_S, _HUNG_S = 3.0, 60.0
+_RECOVERY_S, _HUNG_S = 10.0, 60.0
 _NAP_S, _STALL_S = 0.005, 0.05
 
 
