@@ -314,7 +314,7 @@ def test_no_request_may_send_more_than_its_model_s_largest_cut(chain: Path) -> N
         assert before[0] is Code.INVALID_ARGUMENT  # nothing is known of the model yet but its inputs
         assert_answers(chain, server.url)
         code, details, _ = plain.status(path, encode_request(request_of("chain", {"image": long})))
-        assert code is Code.INVALID_ARGUMENT
+        assert code is Code.RESOURCE_EXHAUSTED
         assert "sends 2097152 bytes of tensors, and no cut of model 'chain' has more than" in details
         # Not even looked at: the checksum of what would follow is wrong.
         damaged = bytearray(encode_request(request_of("chain", {"image": long})))

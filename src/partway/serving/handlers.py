@@ -15,7 +15,7 @@ from dataclasses import replace
 import numpy as np
 
 from partway.engine import Clock
-from partway.errors import InputError, ModelNotFound, ModelUnavailable, PartwayError
+from partway.errors import MessageTooLong, ModelNotFound, ModelUnavailable, PartwayError
 from partway.graph import Binding, Source, TensorInfo
 from partway.serving.batching import Batcher
 from partway.serving.callers import Caller
@@ -185,11 +185,11 @@ class Handlers:
             tensor_bytes: length of the tensors as they travel.
 
         Raises:
-            InputError: it does.
+            MessageTooLong: it does.
         """
         most = self._most_bytes(name, version, binding)
         if most is not None and tensor_bytes > most + most // _SLACK_SHARE + _SLACK_BYTES:
-            raise InputError(
+            raise MessageTooLong(
                 f"the request sends {tensor_bytes} bytes of tensors, and no cut of model {name!r} has more than {most} "
                 "under this binding; send the model's inputs or one cut's tensors"
             )

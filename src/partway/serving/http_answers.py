@@ -1,6 +1,5 @@
 """What the REST face reads from aiohttp's requests, and the answers that it makes of refusals. Called by it alone."""
 
-import asyncio
 import json
 import logging
 from collections.abc import Mapping
@@ -13,11 +12,12 @@ from partway.serving.callers import Caller
 from partway.serving.gate import CHALLENGE, Gate, certificate_name
 from partway.serving.journal import sentence, word
 from partway.serving.statuses import Status, status_of
-from partway.wire import STATE_HEADER
+from partway.wire import JSON_LENGTH_HEADER, STATE_HEADER
 
 logger = logging.getLogger(__name__)
 
 _RETRY_S = "1"
+_MOST_DIGITS = 19
 _LATER = (Status.UNAVAILABLE, Status.RESOURCE_EXHAUSTED)
 
 
@@ -68,6 +68,12 @@ def model_of(request: web.Request) -> tuple[str, str]:
     return request.match_info["name"], request.match_info.get("version", "")
 
 
+def declared_json_bytes(request: web.Request) -> int | None:
+    """How much of the body is JSON before binary tensors; None where the headers do not tell."""
+    text = request.headers.get(JSON_LENGTH_HEADER, "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS else None
+
+
 def headers_of(request: web.Request) -> tuple[tuple[str, str], ...]:
     """All headers, names in lower case."""
     return tuple((name.lower(), value) for name, value in request.headers.items())
@@ -89,15 +95,6 @@ def peer_of(request: web.Request) -> str:
     if not isinstance(peer, tuple):
         return "gone"
     return f"ipv6:[{peer[0]}]:{peer[1]}" if ":" in peer[0] else f"ipv4:{peer[0]}:{peer[1]}"
-
-
-class Closed(asyncio.Protocol):
-    """Hangs up at once: as many connections as may be are open."""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Close the connection that was just opened."""
-        logger.info("connection_refused connection=%s", word(str(transport.get_extra_info("peername"))))
-        transport.close()
 
 
 def http_logger() -> logging.Logger:

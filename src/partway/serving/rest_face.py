@@ -19,11 +19,12 @@ from partway.serving.admission import Admission, Admitted
 from partway.serving.answering import LARGE_BYTES, deadline_of, off_loop
 from partway.serving.bodies import Patience, check_headers, read_body
 from partway.serving.callers import Caller
+from partway.serving.doorman import Doorman
 from partway.serving.gate import OPEN_PATHS, Gate
 from partway.serving.handlers import Handlers
 from partway.serving.http_answers import (
-    Closed,
     caller_of,
+    declared_json_bytes,
     headers_of,
     http_logger,
     model_of,
@@ -53,6 +54,7 @@ logger = logging.getLogger(__name__)
 
 _FACE = "rest"
 _EXTENSION = "binary_tensor_data"
+_HANDSHAKE_S = 10.0
 _LINGER_S = 2.0  # what is left of a refused body is read for so long, so that its sender sees the refusal
 
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -122,8 +124,17 @@ class RestFace:
             lingering_time=_LINGER_S,
         )
         await self._runner.setup()
+        server = self._runner.server
+        if server is None:
+            raise InputError("the REST face was stopped before it started; make a new server")
         try:
-            self._listening = await asyncio.get_running_loop().create_server(self._protocol, host, port, ssl=tls)
+            self._listening = await asyncio.get_running_loop().create_server(
+                lambda: Doorman(server, connections=self._connections),
+                host,
+                port,
+                ssl=tls,
+                ssl_handshake_timeout=None if tls is None else _HANDSHAKE_S,
+            )
         except OSError as error:
             await self._runner.cleanup()
             raise InputError(
@@ -142,15 +153,12 @@ class RestFace:
             self._listening.close()
         if self._runner is not None and self._runner.server is not None:
             self._runner.server.pre_shutdown()
+            left = [connection.transport for connection in self._runner.server.connections]
             await self._runner.server.shutdown(grace_s)
             await self._runner.cleanup()
-
-    def _protocol(self) -> asyncio.Protocol:
-        server = self._runner.server if self._runner is not None else None
-        if server is None or len(server.connections) >= self._connections:
-            return Closed()
-        protocol: asyncio.Protocol = server()
-        return protocol
+            for transport in left:
+                if transport is not None:
+                    transport.abort()  # under TLS the other end would have to agree to be left
 
     def _application(self) -> web.Application:
         application = web.Application(middlewares=[self._guard])
@@ -223,7 +231,7 @@ class RestFace:
         """Let a client that asks first send its body, unless it would be refused: then the answer says so."""
         try:
             self._gate.check(headers_of(request))
-            check_headers(request.headers, request.content_length, self._limits)
+            self._check_unread(request)
         except PartwayError:
             return
         if request.version == (1, 1) and request.headers.get("Expect", "").lower() == "100-continue":
@@ -238,10 +246,17 @@ class RestFace:
             entry.caller = caller.name
             return await self._answer(request, version, entry, admitted, caller, received_s)
 
+    def _check_unread(self, request: web.Request) -> None:
+        check_headers(request.headers, request.content_length, self._limits)
+        json_bytes = declared_json_bytes(request)
+        if request.content_length is not None and json_bytes is not None:
+            name, version = model_of(request)
+            self._handlers.check_size(name, version, None, request.content_length - json_bytes)
+
     async def _answer(
         self, request: web.Request, version: str, entry: Entry, admitted: Admitted, caller: Caller, received_s: float
     ) -> web.Response:
-        check_headers(request.headers, request.content_length, self._limits)
+        self._check_unread(request)
         try:
             body = await read_body(request.content.iter_any(), self._limits, admitted, self._patience)
         finally:
