@@ -64,7 +64,7 @@ def test_watchers_hear_of_loading_of_serving_and_of_the_end(tmp_path: Path) -> N
 
     async def watch() -> None:
         server = Server(path.parent, options=ServerOptions(learn=False))
-        server._health = HealthService(server._handlers, look_every_s=0.01, watchers=2)
+        server._health = HealthService(server._handlers, server._gate, look_every_s=0.01, watchers=2)
         blocked = threading.Event()
         for _ in range(4):  # whatever opens files has its hands full
             server._pool.submit(blocked.wait, PATIENCE_S)

@@ -22,7 +22,7 @@ from partway.engine import OrtRuntime
 from partway.errors import ServerRefused, ServerUnavailable
 from partway.serving import Server, ServerOptions, Tls, run_server
 from partway.serving.callers import Caller
-from partway.wire import InferResponse, Method, ModelQuery, encode_model_query, encode_request
+from partway.wire import InferResponse, Method, ModelQuery, encode_health_query, encode_model_query, encode_request
 
 Code = grpc.StatusCode
 Header = tuple[str, str | bytes]
@@ -167,6 +167,17 @@ def test_a_token_is_asked_of_everybody_and_for_everything_but_health(chain: Path
             assert plain.status(path, data, bearer(TOKEN))[0] is Code.OK
             assert plain.status(path, data)[0] is Code.UNAUTHENTICATED
             assert plain.status(path, data, bearer(OTHER_TOKEN))[0] is Code.UNAUTHENTICATED
+
+
+def test_health_is_open_as_a_whole_and_tells_nobody_which_models_there_are(chain: Path, tmp_path: Path) -> None:
+    checked, watched = "/grpc.health.v1.Health/Check", "/grpc.health.v1.Health/Watch"
+    with running(chain, tokens=token_file(tmp_path / "tokens")) as server, Plain(server.address) as plain:
+        assert plain.status(checked, encode_health_query(""))[0] is Code.OK
+        there, missing = (plain.status(checked, encode_health_query(name)) for name in ("chain", "none"))
+        assert there == missing
+        assert there == plain.status(watched)
+        assert there[0] is Code.UNAUTHENTICATED
+        assert plain.status(checked, encode_health_query("chain"), bearer(TOKEN))[0] is Code.OK
 
 
 def test_a_refusal_says_the_same_whatever_was_asked_and_however_wrong_the_token(chain: Path, tmp_path: Path) -> None:

@@ -1,8 +1,8 @@
 """gRPC's own health service: whether the server, or one of its models, takes requests.
 
 Input: a service's name: empty or the inference service's for the server as a whole, else a model's. Output: one word,
-or, for those who watch, one whenever it changes. What is loading and what shuts down is not serving. Called by the
-server, beside the inference service.
+or, for those who watch, one whenever it changes. What is loading and what shuts down is not serving. How the server as
+a whole is may be checked without a token; which models it has, not. Called by the server, beside the inference service.
 """
 
 import asyncio
@@ -11,12 +11,14 @@ from collections.abc import AsyncIterator
 
 import grpc
 
-from partway.errors import PartwayError, ServerBusy, WireError
+from partway.errors import NotAuthenticated, PartwayError, ServerBusy
+from partway.serving.gate import CHALLENGE, Gate
 from partway.serving.handlers import Handlers
 from partway.serving.journal import sentence, word
 from partway.serving.statuses import status_of
 from partway.wire import HEALTH_SERVICE, SERVICE, Health, decode_health_query, encode_health
 
+_WHOLE = ("", SERVICE)
 _LOOK_EVERY_S = 1.0
 _MOST_WATCHERS = 32  # each holds one of the calls that the server has room for
 
@@ -26,14 +28,16 @@ class HealthService:
 
     Args:
         handlers: know what is ready.
+        gate: knows who may ask about models.
         look_every_s: how often it is looked for changes.
         watchers: most that may watch at the same time.
     """
 
     def __init__(
-        self, handlers: Handlers, *, look_every_s: float = _LOOK_EVERY_S, watchers: int = _MOST_WATCHERS
+        self, handlers: Handlers, gate: Gate, *, look_every_s: float = _LOOK_EVERY_S, watchers: int = _MOST_WATCHERS
     ) -> None:
         self._handlers = handlers
+        self._gate = gate
         self._look_every_s = look_every_s
         self._most = watchers
         self._watchers = 0
@@ -56,7 +60,9 @@ class HealthService:
     async def _check(self, data: bytes, context: grpc.aio.ServicerContext) -> bytes:
         try:
             service = decode_health_query(data)
-        except WireError as error:
+            if service not in _WHOLE:
+                self._gate.check(context.invocation_metadata() or ())
+        except PartwayError as error:
             await _refuse(context, error)
             raise
         health = self._health(service)
@@ -88,11 +94,12 @@ class HealthService:
             self._watchers -= 1
 
     def _health(self, service: str) -> Health:
-        ready = self._handlers.ready() if service in ("", SERVICE) else self._handlers.takes(service)
+        ready = self._handlers.ready() if service in _WHOLE else self._handlers.takes(service)
         if ready is None:
             return Health.SERVICE_UNKNOWN
         return Health.SERVING if ready else Health.NOT_SERVING
 
 
 async def _refuse(context: grpc.aio.ServicerContext, error: PartwayError) -> None:
-    await context.abort(status_of(error).grpc_code, sentence(str(error)))
+    challenge = (CHALLENGE,) if isinstance(error, NotAuthenticated) else ()
+    await context.abort(status_of(error).grpc_code, sentence(str(error)), challenge)

@@ -153,8 +153,8 @@ class Server:
         self._models = self._make_models()
         self._handlers = self._connect()
         self._gate = Gate(self._tokens)
+        self._health = HealthService(self._handlers, self._gate)
         self._limits = Limits(message_bytes=options.message_bytes)
-        self._health = HealthService(self._handlers)
         self._journal = Journal(self._metrics, self._repository.serves)
         self._rest_port = options.rest_port
         self._rest: RestFace | None = None
