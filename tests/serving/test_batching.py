@@ -225,3 +225,36 @@ def test_requests_of_several_rows_are_batched_too(tmp_path: Path) -> None:
     for found, feeds in zip(answers, members, strict=True):
         assert_close(found, bench.alone(piece, feeds))
     bench.close()
+
+
+def test_the_worker_waits_for_whoever_is_about_to_ask_again_and_for_nobody_else(tmp_path: Path) -> None:
+    bench = Bench(dynamic_model(tmp_path), wait_s=PATIENCE_S, shapes=SHAPES)
+    piece = bench.bound.tail(("pool1",), ())
+    generator = np.random.default_rng(0)
+    bench.prove(piece, lambda: feeds_of(bench, piece, generator), sizes=(2,))
+    bench.rest(piece)
+    bench.pile(piece, [feeds_of(bench, piece, generator) for _ in range(2)])
+    bench.runtime.rows.clear()
+    together = [bench.submit(piece, feeds_of(bench, piece, generator), share=f"client-{n}") for n in range(2)]
+    for future in together:
+        future.result(PATIENCE_S)
+    assert bench.runtime.rows == [2]
+    bench.clock.advance(2 * PATIENCE_S)
+    bench.runtime.rows.clear()
+    bench.submit(piece, feeds_of(bench, piece, generator), share="client-0").result(PATIENCE_S)
+    assert bench.runtime.rows == [1]
+    bench.close()
+
+
+def test_who_runs_something_else_does_not_wait_for_those_who_are_about_to_come(tmp_path: Path) -> None:
+    bench = Bench(dynamic_model(tmp_path), wait_s=PATIENCE_S, shapes=SHAPES)
+    piece = bench.bound.tail(("pool1",), ())
+    generator = np.random.default_rng(0)
+    bench.prove(piece, lambda: feeds_of(bench, piece, generator), sizes=(2,))
+    bench.rest(piece)
+    bench.pile(piece, [feeds_of(bench, piece, generator) for _ in range(2)])
+    first = bench.submit(piece, feeds_of(bench, piece, generator), share="client-0")
+    other = bench.executor.submit(lambda: "other", share="client-2")  # the other client never comes
+    assert other.result(PATIENCE_S).value == "other"
+    assert first.result(PATIENCE_S).value
+    bench.close()

@@ -285,6 +285,8 @@ class Executor:
         self._metrics.batch(len(jobs))
         with self._changed:
             self._outlook.learn_together(group, len(jobs), end_s - start_s, end_s)
+            for job in jobs:
+                group.returning.answered(job.share, end_s)
         self._leave(run)
         for job, outcome in zip(jobs, outcomes, strict=True):
             self._answer(job, outcome, start_s, end_s)
@@ -306,6 +308,8 @@ class Executor:
             run.start_s = end_s
             if gave:
                 self._outlook.learn(job, end_s - start_s, end_s)
+            if job.group is not None:
+                job.group.returning.answered(job.share, end_s)
         if len(run.jobs) == 1:
             self._leave(run)
         self._answer(job, outcome, start_s, end_s)
