@@ -4,18 +4,22 @@ import os
 import signal
 import subprocess
 import sys
+import time
 import urllib.request
 from pathlib import Path
 
 import pytest
-from tests.certificates import Authority, token_file
+from tests.certificates import OTHER_TOKEN, TOKEN, Authority, token_file
 from tests.cli.conftest import Command
 from tests.cli.test_main import complaint
 from tests.model_profiles import profile_of, stored
 from tests.models import chain_model
 
 from partway.cli.serve import spare_modules
+from partway.client import Credentials, connect
+from partway.errors import ServerError
 from partway.serving import run_server
+from partway.wire import InferRequest
 
 SOURCE = str(Path(__file__).parents[2] / "src")
 
@@ -150,3 +154,38 @@ def test_what_is_there_before_the_first_request_is_never_collected() -> None:
         assert gc.isenabled()
     finally:
         gc.unfreeze()
+
+
+def test_neither_logs_nor_the_list_of_processes_show_a_token(tmp_path: Path) -> None:
+    model, tokens = chain_model(tmp_path / "repository"), token_file(tmp_path / "tokens")
+    words = [
+        "serve",
+        str(model.parent),
+        "--port",
+        "0",
+        "--token-file",
+        str(tokens),
+        "--verbose",
+        "--log-format",
+        "json",
+    ]
+    with subprocess.Popen(
+        [sys.executable, "-m", "partway", *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": SOURCE},
+    ) as process:
+        assert process.stdout is not None
+        url = "grpc://" + process.stdout.readline().split()[1].removeprefix("address=")
+        for token in (TOKEN, OTHER_TOKEN):
+            transport = connect(url, clock=time.monotonic, credentials=Credentials(token=token))
+            with pytest.raises(ServerError):
+                transport.start(InferRequest(model_name="none"), 60.0).result()
+            transport.close()
+        shown = Path(f"/proc/{process.pid}/cmdline").read_text() + Path(f"/proc/{process.pid}/environ").read_text()
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=60)
+    assert "NOT_FOUND" in err
+    assert "UNAUTHENTICATED" in err
+    assert not [token for token in (TOKEN, OTHER_TOKEN) if token in err + shown]

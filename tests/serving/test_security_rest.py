@@ -177,6 +177,12 @@ def test_no_request_may_send_more_than_its_model_s_largest_cut(talk: Talk, chain
             assert "no cut of model 'chain' has more than" in body
 
 
+def test_headers_without_end_are_refused(talk: Talk, chain: Path) -> None:
+    with running(chain) as (_, address):
+        assert talk(address).get("/v2", {"X-Long": "x" * 8_000}).status == 200
+        assert talk(address).get("/v2", {"X-Long": "x" * 20_000}).status == 400
+
+
 def test_one_address_gets_half_of_the_connections(chain: Path) -> None:
     with running(chain, connections=6) as (_, address), ExitStack() as stack:
         host, port = address.rsplit(":", 1)
