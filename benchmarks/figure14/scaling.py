@@ -1,0 +1,84 @@
+"""How slow a device has to be for a trace to be worth adapting to.
+
+On most pairs of device and link one cut is best nearly always, and nothing is tested. Input: costs on this machine, a
+trace. Output: the factor that slows the device, and one for the trace's rates, at which a clairvoyant uses several
+cuts, each often. Called by the benchmark of changing links. Pure.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import msgspec
+import numpy as np
+from benchmarks.figure14.reckoning import Overheads, Reckoner, choose, shares
+
+from partway.link import LinkTrace, Trace
+from partway.planning import CostTable
+
+LEAST_CUTS, LEAST_SHARE = 3, 0.1
+_RATE_FACTORS = (1.0, 2.0, 0.5, 4.0, 0.25, 8.0)  # as it was measured, if that will do
+_DEVICE_FACTORS = tuple(float(factor) for factor in np.geomspace(1.0, 200.0, 80))
+_MOST_S = 1.0  # of a request on average: a replay has an end
+_COMFORT = 1.5  # requests will not be made at just these moments: aim higher
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scale:
+    """What a pair of model and trace is scaled by.
+
+    Attributes:
+        device: how many times slower than this machine the device is.
+        rate: what the trace's rates are multiplied by.
+        third: share of the third most used cut of the clairvoyant.
+    """
+
+    device: float
+    rate: float
+    third: float
+
+
+def slowed(table: CostTable, factor: float) -> CostTable:
+    """The costs with a device so many times slower."""
+    return CostTable.of([msgspec.structs.replace(cost, device_s=factor * cost.device_s) for cost in table.costs])
+
+
+def faster(trace: LinkTrace, factor: float) -> LinkTrace:
+    """The link with so many times its rates; the round trip stays."""
+    return replace(trace, uplink=_times(trace.uplink, factor), downlink=_times(trace.downlink, factor))
+
+
+def find_scale(table: CostTable, trace: LinkTrace, overheads: Overheads, moments_s: Sequence[float]) -> Scale:
+    """The scale at which the clairvoyant's third cut is used most; rates are left alone where that will do.
+
+    Devices are not slowed, nor rates lowered, until requests take a second and more.
+
+    Args:
+        table: costs on this machine.
+        trace: as it was measured.
+        overheads: of requests.
+        moments_s: of the trace, to try.
+    """
+    best = Scale(device=1.0, rate=1.0, third=0.0)
+    for rate in _RATE_FACTORS:
+        link = faster(trace, rate)
+        for device in _DEVICE_FACTORS:
+            costs = slowed(table, device)
+            choices = choose(Reckoner(costs, link, overheads), moments_s)
+            if choices.of(choices.clairvoyant).mean() > _MOST_S:
+                break  # slower devices take longer still
+            third = third_share(shares(costs, choices.clairvoyant))
+            if third > best.third:
+                best = Scale(device=device, rate=rate, third=third)
+        if best.third >= _COMFORT * LEAST_SHARE:
+            break
+    return best
+
+
+def third_share(found: dict[tuple[str, ...], float]) -> float:
+    """How often the last of the cuts that have to be used often is; 0 where there are fewer."""
+    ordered = sorted(found.values(), reverse=True)
+    return ordered[LEAST_CUTS - 1] if len(ordered) >= LEAST_CUTS else 0.0
+
+
+def _times(trace: Trace, factor: float) -> Trace:
+    return Trace(starts_s=trace.starts_s, rates_bytes_per_s=tuple(factor * rate for rate in trace.rates_bytes_per_s))
