@@ -183,7 +183,10 @@ def players(it: Stage, path: Path, *, slowdown: float) -> Iterator[Players]:
         if not partway.wait_until_ready(feeds[0], _READY_S):
             raise ServerUnavailable(f"the costs of {path.stem} did not become known within {_READY_S:.0f} s")
         found = Players(it, path, partway=partway, device=answer_with(device), server=server, feeds=feeds)
-        found.device_only()
+        # Connected while that is quick: whoever connects over a slow link waits behind what others send.
+        for first in (found.device_only(), found.server_only()):
+            if first.lost:
+                raise ServerUnavailable(f"a fixed way did not answer on a quick link: {first.lost}")
         yield found
 
 
