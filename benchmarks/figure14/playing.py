@@ -18,6 +18,7 @@ from tests.models import light_model
 
 from partway.cli.bench_contest import Answer, Judge, answer_remotely, answer_with
 from partway.client import InferenceSession, Result
+from partway.client.channel import Route
 from partway.engine import OrtRuntime, random_feeds
 from partway.errors import InputError, PartwayError, ServerUnavailable
 from partway.graph import Source, canonicalise
@@ -172,13 +173,16 @@ def players(it: Stage, path: Path, *, slowdown: float) -> Iterator[Players]:
     model = canonicalise(source, source.bind(), runtime)
     feeds: list[Feeds] = [random_feeds(model.inputs, np.random.default_rng(seed)) for seed in range(_FEEDS)]
 
+    host, port = it.address
+    route = Route(scheme="grpc", host=host, port=port)
+
     def session(server: str | None) -> InferenceSession:
         return InferenceSession(path, server=server, threads=1, device_slowdown=slowdown, timeout_s=_TIMEOUT_S)
 
     with (
         session(it.server_url) as partway,
         session(None) as device,
-        answer_remotely(it.server_url, model, model_name=path.stem, timeout_s=_TIMEOUT_S) as server,
+        answer_remotely(route, model, model_name=path.stem, timeout_s=_TIMEOUT_S) as server,
     ):
         if not partway.wait_until_ready(feeds[0], _READY_S):
             raise ServerUnavailable(f"the costs of {path.stem} did not become known within {_READY_S:.0f} s")

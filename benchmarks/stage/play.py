@@ -21,6 +21,7 @@ from types import FrameType, MappingProxyType
 
 from benchmarks.stage.link_process import GOODPUT, SERVER_ADDRESS
 from benchmarks.stage.namespaces import why_not, within
+from benchmarks.stage.precedence import first
 from benchmarks.stage.quota import share_of_a_core
 from benchmarks.stage.server import StageServer
 from benchmarks.stage.tunnel import run_tunnel
@@ -166,6 +167,7 @@ def stage(
         if any(server.repository.iterdir()):
             server.start()
         stack.enter_context(within(way.namespaces.get(Place.DEVICE), cores.get(Place.DEVICE)))
+        stack.enter_context(first())
         stack.enter_context(share_of_a_core(device_share))
         yield Stage(
             how=way.how,

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.stage.namespaces import within
+from benchmarks.stage.precedence import put_first
 
 from partway.errors import ServerUnavailable
 
@@ -81,6 +82,7 @@ class StageServer:
                 env=self._environment,
                 start_new_session=True,  # Ctrl-C is the benchmark's to handle: the server is ended by it, once
             )
+        put_first(process.pid)
         self._process = process
         line = process.stdout.readline() if process.stdout is not None else ""
         if not line.startswith(_ANNOUNCED):
