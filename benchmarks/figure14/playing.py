@@ -17,8 +17,7 @@ from benchmarks.stage import Stage
 from tests.models import light_model
 
 from partway.cli.bench_contest import Answer, Judge, answer_remotely, answer_with
-from partway.client import InferenceSession, Result
-from partway.client.channel import Route
+from partway.client import InferenceSession, Result, Route
 from partway.engine import OrtRuntime, random_feeds
 from partway.errors import InputError, PartwayError, ServerUnavailable
 from partway.graph import Source, canonicalise
