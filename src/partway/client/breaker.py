@@ -86,8 +86,8 @@ _PAUSES: Mapping[Fault, _Pause] = {
 class Breaker:
     """Opens when the server fails a request, closes when it answers a question.
 
-    Failures in a row lengthen the pause; only an answered request begins anew, since questions are small and may pass
-    where requests do not.
+    Failures of one kind in a row lengthen the pause; only an answered request begins anew, since questions are small
+    and may pass where requests do not.
 
     Args:
         clock: seconds, monotonic.
@@ -107,6 +107,7 @@ class Breaker:
         self._lock = threading.Lock()
         self._state: State = "closed"
         self._failures = 0
+        self._fault: Fault | None = None
         self._silences = 0
         self._late = 0
         self._failed_s = self._late_s = -math.inf
@@ -173,13 +174,13 @@ class Breaker:
         """
         with self._lock:
             now_s = self._clock()
-            if now_s - self._failed_s > _FORGIVEN_AFTER_S:
-                self._failures = 0
+            if fault is not self._fault or now_s - self._failed_s > _FORGIVEN_AFTER_S:
+                self._failures = 0  # another trouble, or another time: it begins anew
             self._silences = self._silences + 1 if fault is Fault.UNREACHABLE else 0
             if self._state == "open" and now_s < self._until_s:
                 return  # one of several that were on their way together: the first one counted
             self._failures += 1
-            self._failed_s = now_s
+            self._fault, self._failed_s = fault, now_s
             pause_s = _PAUSES[fault].after(self._failures) * self._generator.uniform(_LEAST_JITTER, 1.0)
             self._state, self._until_s, self._why_not = "open", now_s + pause_s, why
             failures = self._failures

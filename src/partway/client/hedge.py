@@ -55,12 +55,18 @@ class Outlook:
         """
         part = parts(cost, conditions)
         remaining_s = part.total_s - part.device_s
-        deviation_s = math.hypot(part.uplink_s * link.relative_spread, part.server_s * (cost.server_spread or 0.0))
+        deviation_s = math.hypot(
+            _deviation_s(part.uplink_s, link.relative_spread), _deviation_s(part.server_s, cost.server_spread or 0.0)
+        )
         return cls(
             remaining_s=remaining_s,
             spread=deviation_s / remaining_s if remaining_s > 0.0 else 0.0,
             local_s=max(0.0, conditions.device_factor * (alone.device_s - cost.device_s)),
         )
+
+
+def _deviation_s(seconds: float, spread: float) -> float:
+    return seconds * min(spread, _MOST_SPREAD)  # of what is not known at all, too
 
 
 class Hedge:
