@@ -23,7 +23,7 @@ from benchmarks.figure14.outcome import name_of
 from benchmarks.figure14.playing import QUICK, Ask, Players, open_model, players
 from benchmarks.figure14.reckoning import Overheads, Reckoner
 from benchmarks.figure14.scaling import slowed
-from benchmarks.figure14.timing import timed
+from benchmarks.figure14.timing import costs_at_work
 from benchmarks.stage import stage
 
 from partway.documents import write_atomically
@@ -147,8 +147,7 @@ def run(name: str, rounds: int, *, proxy: bool) -> tuple[str, float, list[Row]]:
     with tempfile.TemporaryDirectory(prefix="partway-steady-") as folder:
         path = open_model(name, Path(folder))
         with stage(QUICK, [path], proxy=proxy) as it:
-            with players(it, path, slowdown=1.0) as who:
-                table = timed(path, who.table)
+            table = costs_at_work(it, path)
             slowdown = max(1.0, _DEVICE_S / _whole_s(table))
             overheads = Overheads(up_bytes=400, down_bytes=300, seconds=0.003, goodput=it.goodput)
             links = lay_out(slowed(table, slowdown), overheads)

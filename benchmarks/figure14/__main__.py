@@ -28,7 +28,7 @@ from benchmarks.figure14.picture import draw
 from benchmarks.figure14.playing import QUICK, Ask, PartwayAsk, Players, open_model, players, quick_server_only_s
 from benchmarks.figure14.reckoning import Overheads, Reckoner
 from benchmarks.figure14.scaling import LEAST_SHARE, faster, find_scale
-from benchmarks.figure14.timing import timed
+from benchmarks.figure14.timing import costs_at_work
 from benchmarks.figure14.traces import DEFAULTS, FOLDER, NAMES, NamedTrace, open_trace
 from benchmarks.stage import Stage, stage
 
@@ -118,8 +118,7 @@ def run(
         with stage(QUICK, paths.values(), proxy=proxy) as it:
             found: list[Outcome | Skipped] = []
             for name, path in paths.items():
-                with players(it, path, slowdown=1.0) as who:
-                    table = timed(path, who.table)
+                table = costs_at_work(it, path)
                 for trace in traces:
                     start_s = time.monotonic()
                     found.append(play(it, name, path, table, trace, requests))

@@ -1,7 +1,9 @@
-"""What the cuts of a model cost on this machine, timed on their own so often that a busy moment does not matter.
+"""What the cuts of a model cost on this machine, before anything is played.
 
-Input: a model and the cuts and codecs that a session chooses from. Output: their costs. Called by the benchmarks of
-changing and of steady links, to lay out what is played: the least of many runs, where a session has a few to go by.
+Pieces are timed on their own, the least of many runs, so that a busy moment does not matter; then all are corrected
+by one factor for each end, since amid a request, after waiting and with cold caches, they take longer. Input: a stage
+and a model. Output: costs with a device that is not slowed. Called by the benchmarks of changing and of steady links,
+to lay out what is played.
 """
 
 from collections.abc import Mapping
@@ -9,6 +11,10 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
+from benchmarks.figure14.outcome import as_run
+from benchmarks.figure14.playing import players
+from benchmarks.figure14.scaling import slowed
+from benchmarks.stage import Stage
 
 from partway.engine import OrtRuntime, PieceStore, random_feeds
 from partway.graph import Cut, Piece, Source, candidate_cuts, canonicalise
@@ -18,18 +24,29 @@ from partway.profiling.measurement import time_runs
 from partway.wire import RAW
 
 _PASSES = 3
+_TRIAL = 8.0  # as slow as devices will be, about: waiting is what cools caches
+_REQUESTS = 9
 _EFFORT = Effort(warm_ups=1, least_runs=3, most_runs=12, budget_s=0.25)
 
 Seconds = dict[tuple[str, ...], float]
 
 
-def timed(path: Path, table: CostTable) -> CostTable:
-    """The costs of a session's rows with seconds of our own; what codecs take is left as it is.
+def costs_at_work(it: Stage, path: Path) -> CostTable:
+    """The costs that requests meet.
 
     Args:
+        it: the stage, whose server serves the model.
         path: the model, of static shapes.
-        table: what a session chooses from.
     """
+    with players(it, path, slowdown=_TRIAL) as who:
+        table = _time_cuts(path, who.table)
+        asks = [(who.partway(), who.device_only()) for _ in range(_REQUESTS)]
+    asked, device = zip(*asks, strict=True)
+    return slowed(as_run(slowed(table, _TRIAL), asked, device), 1 / _TRIAL)
+
+
+def _time_cuts(path: Path, table: CostTable) -> CostTable:
+    # What codecs take is left as the session found it.
     runtime = OrtRuntime(threads=1)
     source = Source.open(path)
     model = canonicalise(source, source.bind(), runtime)
@@ -50,7 +67,7 @@ def timed(path: Path, table: CostTable) -> CostTable:
 def _retimed(cost: CutCost, raw: CutCost, heads: Seconds, tails: Seconds) -> CutCost:
     return msgspec.structs.replace(
         cost,
-        device_s=heads[cost.crossing] + cost.device_s - raw.device_s,
+        device_s=heads[cost.crossing] + (cost.device_s - raw.device_s) / _TRIAL,
         server_s=tails[cost.crossing] + cost.server_s - raw.server_s,
     )
 
