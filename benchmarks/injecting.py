@@ -26,15 +26,15 @@ from tests.processes import ServerProcess, serving
 
 KINDS: Mapping[str, tuple[int, float, float]] = {
     "crash": (4, 0.1, 0.8),
-    "other_model": (4, 0.3, 1.0),
-    "slow_start": (2, 1.0, 2.0),
-    "freeze": (9, 0.2, 0.8),
+    "other_model": (3, 0.3, 1.0),
+    "slow_start": (1, 1.0, 2.0),
+    "freeze": (9, 0.2, 0.6),
     "flood": (4, 0.0, 0.0),
     "reset": (19, 0.0, 0.0),
     "half_close": (16, 0.1, 0.4),
-    "blackhole": (12, 0.1, 0.8),
-    "drip": (8, 0.3, 0.8),
-    "delay": (6, 0.3, 0.8),
+    "blackhole": (13, 0.1, 0.6),
+    "drip": (9, 0.3, 0.6),
+    "delay": (6, 0.3, 0.6),
     "flip": (16, 0.05, 0.1),
 }
 """How many of a hundred faults are of each kind, and the seconds that it lasts: least and most. Those that start a
