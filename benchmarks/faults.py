@@ -32,13 +32,14 @@ from benchmarks.cores import on_core, two_cores
 from benchmarks.injecting import KINDS, FragileServer, Injector, schedule
 from benchmarks.load_generator import request_for
 from benchmarks.outcomes import CALM, Diary, Outcome, Recoveries, Row, asking, row_of, rows_of
+from benchmarks.verdicts import Verdict, conclude
 from tests.models import random_feeds
 
 from partway.cli.bench_contest import Judge
 from partway.client import InferenceSession
 from partway.graph import Cache
 from partway.link import Link, parse_link
-from partway.reporting import Column, print_lines, print_table
+from partway.reporting import Column, print_table
 from partway.zoo.builder import GraphBuilder
 
 LINK = "up=50Mbit/s,down=50Mbit/s,rtt=2ms"
@@ -168,8 +169,8 @@ def _repository(folder: Path, seed: int) -> Path:
     return folder
 
 
-def print_findings(found: Findings) -> None:
-    """Tables and marks."""
+def print_findings(found: Findings) -> int:
+    """Table, marks and the slowest; 0 where all marks hold, else 1."""
     titles = (
         "injected", "requests", "offloaded", "fell back", "hedged", "lost", "wrong", "median ms", "99 % ms", "most ms",
         "hedge ms", "recovery ms", "most ms", "unrecovered",
@@ -179,24 +180,27 @@ def print_findings(found: Findings) -> None:
         (Column(title="kind", right=False), *(Column(title=title) for title in titles)),
         (_cells(row) for row in (*found.rows, found.device_only)),
     )
+    notes = [*(("slowest", _slow(one)) for one in found.slowest[:_SLOWEST_SHOWN]), ("took", f"{found.took_s:.0f} s")]
+    return conclude(verdicts(found), notes)
+
+
+def verdicts(found: Findings) -> list[Verdict]:
+    """The marks."""
     every, alone = found.rows[-1], found.device_only
-    print_lines(
-        [
-            ("lost", f"{every.lost} of {every.requests}: {_said(not every.lost)}{_first(found.lost)}"),
-            (
-                "wrong",
-                f"{every.wrong}: {_said(not every.wrong)}; the other model's answers are "
-                f"{found.other_model_differs:.0%} of the scale away at least",
-            ),
-            (
-                "99th percentile",
-                f"{every.p99_s * 1e3:.0f} ms; device-only's {alone.p99_s * 1e3:.0f} ms and the hedge's wait of "
-                f"{every.wait_s * 1e3:.0f} ms allowed: {_said(every.p99_s <= alone.p99_s + every.wait_s)}",
-            ),
-            *(("slowest", _slow(one)) for one in found.slowest[:_SLOWEST_SHOWN]),
-            ("took", f"{found.took_s:.0f} s"),
-        ]
-    )
+    return [
+        ("lost", f"{every.lost} of {every.requests}{_first(found.lost)}", not every.lost),
+        (
+            "wrong",
+            f"{every.wrong}; the other model's answers are {found.other_model_differs:.0%} of the scale away at least",
+            not every.wrong,
+        ),
+        (
+            "99th percentile",
+            f"{every.p99_s * 1e3:.0f} ms; device-only's {alone.p99_s * 1e3:.0f} ms and the hedge's wait of "
+            f"{every.wait_s * 1e3:.0f} ms allowed",
+            every.p99_s <= alone.p99_s + every.wait_s,
+        ),
+    ]
 
 
 def _cells(row: Row) -> tuple[str, ...]:
@@ -214,12 +218,8 @@ def _first(lost: Sequence[Outcome]) -> str:
     return f"; the first one: {lost[0].lost}" if lost else ""
 
 
-def _said(holds: bool) -> str:
-    return "holds" if holds else "MISSED"
-
-
 def main() -> int:
-    """Inject, print, write; 1 where a request was lost or an answer wrong."""
+    """Inject, print, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--faults", type=int, default=1000)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the findings there, too")
@@ -232,8 +232,7 @@ def main() -> int:
     found = run(given.faults, link=link, device_slowdown=given.device_slowdown, alone_s=given.alone_s, seed=given.seed)
     if given.json is not None:
         given.json.write_text(json.dumps(asdict(found), indent=2))
-    print_findings(found)
-    return 1 if found.rows[-1].lost or found.rows[-1].wrong else 0
+    return print_findings(found)
 
 
 if __name__ == "__main__":

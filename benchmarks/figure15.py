@@ -30,6 +30,7 @@ from benchmarks.chaos_proxy import bad_network
 from benchmarks.cores import busy_s, on_core, two_cores
 from benchmarks.figure15_report import Marks, Row, draw, print_rows, verdicts
 from benchmarks.load_generator import capacity_per_s, loading, request_for
+from benchmarks.verdicts import conclude
 from tests.models import light_model, random_feeds
 from tests.processes import ServerProcess, serving
 
@@ -51,7 +52,7 @@ from partway.engine import OrtRuntime, OrtSession
 from partway.errors import PartwayError
 from partway.graph import Cache, Source, canonicalise
 from partway.link import Link, LinkTrace, parse_link
-from partway.reporting import name_set, print_lines
+from partway.reporting import name_set
 from partway.reporting.canvas import require_drawable
 
 LINK = "up=100Mbit/s,down=100Mbit/s,rtt=4ms"
@@ -219,7 +220,7 @@ def main() -> int:
             print(f"load {load:.0%} measured", file=sys.stderr)
     marks = Marks.of(rows)
     print_rows(rows)
-    print_lines(verdicts(marks))
+    status = conclude(verdicts(marks))
     draw(given.figure, rows, f"AlexNet, device slowed {given.device_slowdown:g} times")
     if given.json is not None:
         document = {
@@ -229,7 +230,7 @@ def main() -> int:
             "rows": [asdict(row) for row in rows],
         }
         given.json.write_text(json.dumps(document, indent=2))
-    return 0
+    return status
 
 
 def _steady(text: str) -> Link:

@@ -136,25 +136,15 @@ def _cells(row: Row) -> tuple[str, ...]:
     )
 
 
-def verdicts(marks: Marks) -> list[tuple[str, str]]:
-    """Each mark and whether it holds, in words."""
-
-    def said(holds: bool) -> str:
-        return "holds" if holds else "MISSED"
-
+def verdicts(marks: Marks) -> list[tuple[str, str, bool]]:
+    """Each mark: what it is of, what was found in words, and whether it holds."""
     return [
-        (
-            "server-only climbs",
-            f"{marks.server_only_climbs:.2f} times: {said(marks.server_only_climbs > _LEAST_CLIMB)}",
-        ),
+        ("server-only climbs", f"{marks.server_only_climbs:.2f} times", marks.server_only_climbs > _LEAST_CLIMB),
         (
             "partway over device-only",
-            f"{marks.worst_over_device:+.1%} at worst, +5 % allowed: "
-            f"{said(marks.worst_over_device <= _MOST_OVER_DEVICE)}",
+            f"{marks.worst_over_device:+.1%} at worst, +5 % allowed",
+            marks.worst_over_device <= _MOST_OVER_DEVICE,
         ),
-        (
-            "the device's own time",
-            f"moves {marks.solo_moves:.1%}, 2 % allowed: {said(marks.solo_moves <= _MOST_MOVED)}",
-        ),
-        ("lost and wrong", f"{marks.lost} and {marks.wrong}: {said(not marks.lost and not marks.wrong)}"),
+        ("the device's own time", f"moves {marks.solo_moves:.1%}, 2 % allowed", marks.solo_moves <= _MOST_MOVED),
+        ("lost and wrong", f"{marks.lost} and {marks.wrong}", not marks.lost and not marks.wrong),
     ]

@@ -32,11 +32,12 @@ import psutil
 from benchmarks.cores import on_core, two_cores
 from benchmarks.crowd import Crowd, Question, Tally, crowd, jain, questions_of
 from benchmarks.load_generator import capacity_per_s
+from benchmarks.verdicts import Verdict, conclude
 from tests.models import light_model
 from tests.processes import serving
 
 from partway.graph import Cache
-from partway.reporting import Column, print_lines, print_table
+from partway.reporting import Column, print_table
 from partway.units import format_size
 
 MODELS = ("squeezenet", "shufflenet")
@@ -241,35 +242,40 @@ def _count(name: str, asking: Crowd, seconds: float, greedy: Crowd | None = None
     return phase_of(name, time.monotonic() - start_s, tallies, greedy.count() if greedy is not None else ())
 
 
-def print_findings(found: Findings) -> None:
-    """Tables and marks."""
+def print_findings(found: Findings) -> int:
+    """Table and marks; 0 where all marks hold, else 1."""
     titles = ("answered", "a second", "mean ms", "least", "median", "most", "Jain", "errors", "greedy", "its errors")
     print_table(
         f"{found.clients} clients, {found.utilisation:.0%} of {found.capacity_per_s:.0f} requests/s: answers a client",
         (Column(title="clients", right=False), *(Column(title=title) for title in titles)),
         (_cells(phase) for phase in found.phases),
     )
+    return conclude(verdicts(found))
+
+
+def verdicts(found: Findings) -> list[Verdict]:
+    """The marks."""
     memory = found.memory_bytes or [0]
-    overloaded = found.utilisation >= 1.0
     errors = Counter[str]()
     for phase in found.phases:
         errors.update(phase.errors)
-    counted = errors.total() - (errors[_REFUSED] if overloaded else 0)
+    refused = errors[_REFUSED] if found.utilisation >= 1.0 else 0  # more was asked for than can be answered
     fairest = min(phase.jain for phase in found.phases)
-    lines = [
-        ("errors", f"{dict(errors) or 'none'}: {_said(not counted)}"),
+    marks: list[Verdict] = [
+        ("errors", str(dict(errors) or "none"), errors.total() == refused),
         (
             "memory",
             f"{format_size(memory[0])} to {format_size(memory[-1])}, most {format_size(max(memory))}; "
-            f"{found.growth:+.1%} from first to last minute: {_said(found.growth <= _MOST_GROWTH)}",
+            f"{found.growth:+.1%} from first to last minute",
+            found.growth <= _MOST_GROWTH,
         ),
-        ("fair shares", f"Jain's index {fairest:.3f}: {_said(fairest >= _LEAST_JAIN)}"),
+        ("fair shares", f"Jain's index {fairest:.3f}", fairest >= _LEAST_JAIN),
     ]
     if len(found.phases) > 1:
         alone, beside = (phase.median / phase.seconds for phase in found.phases)
         kept = beside / alone if alone else 0.0
-        lines.append(("beside the greedy one", f"others kept {kept:.0%}: {_said(kept >= _LEAST_KEPT)}"))
-    print_lines(lines)
+        marks.append(("beside the greedy one", f"others kept {kept:.0%}", kept >= _LEAST_KEPT))
+    return marks
 
 
 def _cells(phase: Phase) -> tuple[str, ...]:
@@ -286,10 +292,6 @@ def _cells(phase: Phase) -> tuple[str, ...]:
         str(phase.greedy_answered),
         str(sum(phase.greedy_errors.values())),
     )
-
-
-def _said(holds: bool) -> str:
-    return "holds" if holds else "MISSED"
 
 
 def main() -> int:
@@ -311,8 +313,7 @@ def main() -> int:
     )
     if given.json is not None:
         given.json.write_text(json.dumps(asdict(found), indent=2))
-    print_findings(found)
-    return 0
+    return print_findings(found)
 
 
 if __name__ == "__main__":

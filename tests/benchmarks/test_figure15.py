@@ -38,9 +38,9 @@ def test_marks_are_of_the_worst_load() -> None:
     assert marks.server_only_climbs == pytest.approx(8)
     assert marks.worst_over_device == pytest.approx(0.1)
     assert marks.solo_moves == pytest.approx(0.02)
-    said = dict(verdicts(marks))
-    assert said["server-only climbs"].endswith("holds")
-    assert said["partway over device-only"].endswith("MISSED")
+    holds = {what: held for what, _, held in verdicts(marks)}
+    assert holds["server-only climbs"]
+    assert not holds["partway over device-only"]
 
 
 def test_rows_become_a_picture(tmp_path: Path) -> None:

@@ -1,0 +1,22 @@
+"""What became of a benchmark's marks: printed, and as an exit status.
+
+Input: for each mark what it is of, what was found in words, and whether it holds. Called by the benchmarks of the
+running whole.
+"""
+
+from collections.abc import Sequence
+
+from partway.reporting import print_lines
+
+Verdict = tuple[str, str, bool]
+
+
+def conclude(verdicts: Sequence[Verdict], notes: Sequence[tuple[str, str]] = ()) -> int:
+    """Print marks and notes; 0 where all hold, else 1.
+
+    Args:
+        verdicts: of the marks.
+        notes: printed below, label and text.
+    """
+    print_lines([*((what, f"{found}: {'holds' if held else 'MISSED'}") for what, found, held in verdicts), *notes])
+    return 0 if all(held for _, _, held in verdicts) else 1
