@@ -39,7 +39,10 @@ from partway.planning.objective import require_joules
 
 logger = logging.getLogger(__name__)
 
-_SWITCH_GAIN = 0.03  # estimates flicker by a few per cent; switching for less would only warm pieces in turn
+SWITCH_GAIN = 0.01
+"""What a switch has to save: estimates flicker by a few per cent, and switching for nothing warms pieces in turn. More
+loses more than it brings (docs/link.md)."""
+
 _CHARGE_LASTS_S = 10.0
 
 
@@ -101,7 +104,7 @@ class Unplanned:
 
     def decide(self, table: CostTable, conditions: Conditions, current: int | None) -> Decision:
         """The fastest row now, or the one in use where it is hardly slower."""
-        return decide(table, conditions, current=current, switch_gain=_SWITCH_GAIN)
+        return decide(table, conditions, current=current, switch_gain=SWITCH_GAIN)
 
 
 class Planned:
@@ -192,11 +195,11 @@ class Planned:
                 draw=draw,
                 charge=charge,
                 current=current,
-                switch_gain=_SWITCH_GAIN,
+                switch_gain=SWITCH_GAIN,
             )
         except NothingFits as error:
             logger.info("constraints_relaxed reason=%s", error)
-            decision = decide(table, conditions, goal=self._relaxed, current=current, switch_gain=_SWITCH_GAIN)
+            decision = decide(table, conditions, goal=self._relaxed, current=current, switch_gain=SWITCH_GAIN)
             return dataclasses.replace(decision, relaxed=str(error))
 
     def _charge_now(self) -> float:

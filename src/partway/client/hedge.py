@@ -55,8 +55,10 @@ class Outlook:
         """
         part = parts(cost, conditions)
         remaining_s = part.total_s - part.device_s
+        network_s = conditions.rtt_s + part.uplink_s + part.downlink_s
         deviation_s = math.hypot(
-            _deviation_s(part.uplink_s, link.relative_spread), _deviation_s(part.server_s, cost.server_spread or 0.0)
+            _deviation_s(network_s, link.spread_of(cost.up_bytes, cost.down_bytes)),
+            _deviation_s(part.server_s, cost.server_spread or 0.0),
         )
         return cls(
             remaining_s=remaining_s,

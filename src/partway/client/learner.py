@@ -2,13 +2,14 @@
 
     open the source (identity) > per binding: canonical graph, optimised pieces, time the whole > ask the server
     what its tails take > time the heads, one at a time, while no request runs > try the codecs on what they make, the
-    same way > ask again every second
+    same way > ask again: while costs are missing, when the link or the load is to be learnt, and now and then
 
 With a profile of this device heads are predicted as soon as the whole was timed, and few are timed. Input: feeds, as
 examples of what is asked. Output: `BoundModel`s with costs. A request never waits for it.
 """
 
 import logging
+import math
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
@@ -40,8 +41,7 @@ Key = tuple[tuple[str, tuple[int, ...]], ...]
 Stamp = tuple[int, int, int]
 
 _MOST_BINDINGS = 8
-_REFRESH_S = 1.0  # while requests come: one small question a second, for load, tails and round trip
-_MOST_PROBES = 3
+_LEARN_EVERY_S, _REFRESH_EVERY_S = 1.0, 10.0  # what tails take: until all costs are known, and from then on
 _POLL_S = 0.02
 _SILENCES = 3  # a server that is silent so often in a row is not waited for
 _IDLE_WAIT_S = 1.0  # a device that is never idle is measured busy, which is how it will be used
@@ -122,7 +122,7 @@ class Learner:
         self._bound: OrderedDict[Key, BoundModel | None] = OrderedDict()
         self._examples: dict[Key, dict[str, np.ndarray]] = {}
         self._why_not: dict[Key, str] = {}
-        self._next_refresh_s = 0.0
+        self._refreshed_s = -math.inf
         self._refreshing = False
         self._last: BoundModel | None = None
         self._reconnection = Reconnection(
@@ -162,11 +162,14 @@ class Learner:
         self._reconnection.used()
         with self._lock:
             now_s = self._clock()
-            if self._refreshing or now_s < self._next_refresh_s or not self._remote.breaker.closed:
+            if self._refreshing or not self._remote.breaker.closed:
+                return
+            padding_bytes = self._observer.next_question()
+            every_s = _REFRESH_EVERY_S if bound.complete else _LEARN_EVERY_S
+            if padding_bytes is None and now_s - self._refreshed_s < every_s:
                 return
             self._refreshing = True
-            self._next_refresh_s = now_s + _REFRESH_S
-        self._submit(partial(self._refresh, bound))
+        self._submit(partial(self._refresh, bound, padding_bytes or 0))
 
     def wait(self, feeds: Mapping[str, np.ndarray], timeout_s: float) -> bool:
         """Wait until all costs for these feeds are known; whether they are."""
@@ -246,7 +249,9 @@ class Learner:
         for cut in bound.offloaded:
             self._submit(partial(self._make_tail, key, cut))
         self._refresh(bound)
-        self._refresh(bound)  # the first told the round trip, the second can tell the rate
+        self._refresh(
+            bound, self._observer.next_question() or 0
+        )  # the first told the round trip, this can tell the rate
 
     def _bind(self, feeds: dict[str, np.ndarray]) -> BoundModel:
         source = self._open_source()
@@ -305,15 +310,11 @@ class Learner:
     def _wait_idle(self) -> None:
         self._traffic.wait_idle(_IDLE_WAIT_S)
 
-    def _refresh(self, bound: BoundModel) -> None:
+    def _refresh(self, bound: BoundModel, padding_bytes: int = 0) -> None:
         try:
             if self._remote.breaker.claim():
-                # Always without padding first: a round trip that is out of date spoils what a probe tells.
-                bound.learn_tails(self._remote.ask_costs(bound))
-                for _ in range(_MOST_PROBES):
-                    if not (padding_bytes := self._observer.probe_bytes()):
-                        break
-                    self._remote.ask_costs(bound, padding_bytes=padding_bytes)
+                self._refreshed_s = self._clock()
+                bound.learn_tails(self._remote.ask_costs(bound, padding_bytes=padding_bytes))
         finally:
             with self._lock:
                 self._refreshing = False

@@ -6,40 +6,36 @@ Safe to call from several threads; clocks are handed in.
 
 import math
 import threading
-from dataclasses import replace
 
 import numpy as np
 
+from partway.client.load_view import LoadView
+from partway.client.questions import Questions
 from partway.engine import Clock
 from partway.link import Link, LinkEstimate, LinkEstimator, Transfer
 from partway.planning import Conditions
 from partway.wire import Load
 
-_LOAD_LASTS_S = 5.0  # an older report says nothing of a queue that moves in milliseconds
 _DEVICE_GAIN = 0.2
+_DEVICE_STEP = math.log(2.0)  # the most of one head that is believed: a single slow one may be somebody else's doing
 _DEVICE_BOUND = math.log(8.0)  # a device eight times off its measurement is measured wrongly
-_PROBE_S, _SMALLEST_PROBE_BYTES, _LARGEST_PROBE_BYTES = 0.1, 8_192, 262_144
-_PROBE_EVERY_S = 2.0
-_LONGER_PROBE, _LONGEST_PROBE = 4.0, 64.0  # after one that was over too soon to tell much
 
 
 class Observer:
-    """Learns from what happens and says what to expect.
+    """Learns from what happens, says what to expect, and what to ask about.
 
     Args:
         prior: the link to believe in before anything was sent.
         clock: seconds, monotonic.
-        generator: jitters the pauses after failures, so that many clients do not return at once.
+        generator: draws how far load is believed, so that many clients do not move at once.
     """
 
     def __init__(self, *, prior: Link, clock: Clock, generator: np.random.Generator) -> None:
         self._clock = clock
-        self._generator = generator
-        self._prior = prior
         self._estimator = LinkEstimator(prior)
-        self._uplink_told_s = -math.inf
-        self._probe_factor = 1.0
-        self._load: tuple[float, Load] | None = None
+        self._fresh = True  # the next answer is the first of its connection
+        self._load = LoadView(clock=clock, generator=generator)
+        self._questions = Questions(clock)
         self._device_log = 0.0
         self._lock = threading.Lock()
 
@@ -47,36 +43,27 @@ class Observer:
     def link(self) -> LinkEstimate:
         """The link as it is believed to be now."""
         with self._lock:
-            return self._estimate(self._clock())
+            return self._estimator.estimate(self._clock())
 
-    def probe_bytes(self) -> int:
-        """How many bytes to send along with the next question, to learn the uplink; 0 when it is known or comes first.
+    def next_question(self) -> int | None:
+        """Bytes to send along with a question to the server now; None where none is worth it, or within the budget.
 
-        A device that never offloads would otherwise never learn that it should, or that the link is better now:
-        a tenth of a second's worth as far as the rate is known, every two seconds, and nothing for as long as
-        real transfers tell. What contradicts the estimate is looked into at once.
+        A device that never offloads would otherwise never learn that it should, and one that always sends the same
+        could not tell the round trip from the rate.
         """
-        estimate = self.link
-        told_lately = self._clock() - self._uplink_told_s < _PROBE_EVERY_S
-        if (estimate.uplink_observed and told_lately) or not estimate.rtt_observed:
-            return 0
-        wanted = _PROBE_S * estimate.link.uplink_bytes_per_s * self._probe_factor
-        return int(min(_LARGEST_PROBE_BYTES, max(_SMALLEST_PROBE_BYTES, wanted)))
+        with self._lock:
+            return self._questions.next(self._estimator.estimate(self._clock()), heard_s=self._load.heard_s)
 
     def conditions(self) -> Conditions:
         """What to expect of a request that is decided now."""
         with self._lock:
-            now_s = self._clock()
-            link = self._estimate(now_s).link
-            queue_delay_s, slowdown = 0.0, 1.0
-            if self._load is not None and now_s - self._load[0] <= _LOAD_LASTS_S:
-                queue_delay_s, slowdown = self._load[1].queue_delay_s, self._load[1].slowdown
+            link = self._estimator.estimate(self._clock()).link
             return Conditions(
                 uplink_bytes_per_s=link.uplink_bytes_per_s,
                 downlink_bytes_per_s=link.downlink_bytes_per_s,
                 rtt_s=link.rtt_s,
-                queue_delay_s=queue_delay_s,
-                slowdown=slowdown,
+                queue_delay_s=self._load.queue_delay_s(),
+                slowdown=self._load.slowdown(),
                 device_factor=math.exp(self._device_log),
             )
 
@@ -91,11 +78,13 @@ class Observer:
         """
         with self._lock:
             now_s = self._clock()
-            if up_bytes >= _SMALLEST_PROBE_BYTES:
-                self._note_rate(up_bytes, network_s, now_s)
-            self._estimator.observe(Transfer(at_s=now_s, up_bytes=up_bytes, down_bytes=down_bytes, network_s=network_s))
+            self._estimator.observe(
+                Transfer(at_s=now_s, up_bytes=up_bytes, down_bytes=down_bytes, network_s=network_s, fresh=self._fresh)
+            )
+            self._fresh = False
+            self._questions.answered(self._estimator.estimate(now_s))
             if load is not None:
-                self._load = now_s, load
+                self._load.saw(load)
 
     def saw_silence(self, *, up_bytes: int, waited_s: float) -> None:
         """No answer came for as long as it was waited for: the link is at most so fast.
@@ -106,6 +95,11 @@ class Observer:
         """
         with self._lock:
             self._estimator.observe_timeout(at_s=self._clock(), up_bytes=up_bytes, waited_s=waited_s)
+
+    def lost_connection(self) -> None:
+        """The connection failed: the next answer comes over a new one, and is slower for it."""
+        with self._lock:
+            self._fresh = True
 
     def saw_head(self, *, expected_s: float, took_s: float) -> None:
         """A head ran on the device: slow and bounded correction of what it is expected to take.
@@ -118,21 +112,5 @@ class Observer:
             return
         with self._lock:
             step = math.log(took_s / expected_s) - self._device_log
-            moved = self._device_log + _DEVICE_GAIN * step
+            moved = self._device_log + _DEVICE_GAIN * min(_DEVICE_STEP, max(-_DEVICE_STEP, step))
             self._device_log = min(_DEVICE_BOUND, max(-_DEVICE_BOUND, moved))
-
-    def _note_rate(self, up_bytes: int, network_s: float, now_s: float) -> None:
-        link = self._estimator.estimate(now_s).link
-        surprise = network_s / (link.rtt_s + up_bytes / link.uplink_bytes_per_s)
-        self._uplink_told_s = now_s if 0.5 < surprise < 2.0 else -math.inf
-        self._probe_factor = min(_LONGEST_PROBE, self._probe_factor * _LONGER_PROBE) if surprise <= 0.5 else 1.0
-
-    def _estimate(self, now_s: float) -> LinkEstimate:
-        estimate = self._estimator.estimate(now_s)
-        if estimate.downlink_observed or not estimate.uplink_observed:
-            return estimate
-        # A device that only probes never sees a downlink. It is thought to be as much better or worse than
-        # expected as the uplink is, both being one radio's, until an answer tells.
-        better = estimate.link.uplink_bytes_per_s / self._prior.uplink_bytes_per_s
-        link = replace(estimate.link, downlink_bytes_per_s=self._prior.downlink_bytes_per_s * better)
-        return replace(estimate, link=link)

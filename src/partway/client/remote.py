@@ -206,6 +206,8 @@ class Remote:
         if waited_s is not None:
             size_bytes = sum(tensor.array.nbytes for tensor in request.tensors)
             self._observer.saw_silence(up_bytes=size_bytes, waited_s=waited_s)
+        if isinstance(error, ServerUnavailable):
+            self._observer.lost_connection()
         if refused_codec(error, request.tensors):
             self.breaker.answered(question=True)  # raw tensors are worth trying at once
         else:

@@ -1,51 +1,81 @@
 """What the link is like, learnt from the transfers that went over it.
 
-Observed transfers come in from the client after each request or ping; a `LinkEstimate` leaves for the
+Observed transfers come in from the client after each request or question; a `LinkEstimate` leaves for the
 decision. Pure: times are handed in. One caller at a time: locking is the client's.
 
-The model is `network_s = rtt + up_bytes/uplink + down_bytes/downlink`. One cut that repeats has always the
-same bytes and cannot tell the three apart, so they are learnt apart: the round trip from transfers of nearly
-no bytes (pings), each rate from transfers whose time it dominates.
+The model is `network_s = rtt + up_bytes/uplink + down_bytes/downlink`. All three are followed together, as the
+logarithms of their seconds, by one Kalman filter whose observation is the logarithm of the transfer's time: what a
+transfer teaches goes to each by its share of that time and by how little it was known. One cut that repeats has
+always the same shares, and its covariance says that the three cannot be told apart.
+
+Each transfer is weighed under four explanations, and the estimate is what they amount to together:
+
+    as ever      the link drifted as it usually does
+    changed      its rates are others now, as often as was seen lately: the transfer is believed
+    elsewhere    the path is another one, round trip and all
+    stalled      this transfer alone was held up: it says little
+
+A transfer that is too quick can only mean a change; one that is too slow may be either, and the next tells.
+`docs/decisions/0014` has the measurements behind the form and its constants.
 """
 
 import math
-from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from partway.errors import LinkError
+from partway.link.belief import (
+    DIAGONAL,
+    PRIOR_SPREAD,
+    Belief,
+    Covariance,
+    dot,
+    shares_of,
+    side_by_side,
+    times,
+    together,
+    updated,
+    widened,
+    within_prior,
+)
 from partway.link.state import NAMED_LINKS, Link
 
-# A transfer of fewer bytes both ways measures the round trip, one of more a rate.
-SMALL_BYTES = 2048
+# All that follows are standard deviations of logarithms: 0.1 is give or take 10 %.
 
-# The round trip is the second shortest of this many recent pings: low, since waiting only ever adds, but
-# not the very shortest, so that one lucky ping or a changed link is not believed for long.
-_PINGS = 5
-
-# Without a ping, the round trip is at most half of the shortest of this many recent transfers.
-_RECENT = 8
-
-# Standard deviations of a rate's logarithm. The prior: within a factor of ten in two cases of three. A
-# transfer's own scatter on a calm link. The drift of a link in one second.
-_PRIOR_SPREAD, _LEAST_SCATTER, _DRIFT_PER_ROOT_S = math.log(10), 0.1, 0.1
-
-# An estimate never grows so sure of itself that it stops to learn.
-_LEAST_GAIN = 0.15
-
-# Two successive surprises of this many standard deviations that agree are a change of the link.
-_SURPRISE = 2.5
+# What traffic has taken less than a quarter off the prior's is not known at all.
+_UNKNOWN_SPREAD = 0.75 * PRIOR_SPREAD
 
 # Known within a factor of two counts as observed.
 _OBSERVED_SPREAD = math.log(2)
 
-# What a measured time and a rate over its prior are clipped to, so that nonsense stays a number.
+# Of round trip and rates: their drift in a second; how far they are apart before and after a change of the rates, and
+# after one of the path, such as another radio's.
+_DRIFT, _CHANGE, _OTHER_PATH = (0.02, 0.05), (0.0, 0.8), (1.0, 0.8)
+
+# How many changes were seen in how many seconds, before any was; what is seen is forgotten in about a minute.
+_CHANGES, _CHANGES_SEEN_S, _REMEMBERED_S = 1.0, 10.0, 60.0
+
+# How often a single transfer stalls, and how often the path is another one.
+_STALLS, _OTHER_PATHS = 0.01, 0.0003
+
+# Scatter of transfers on a calm link: what it begins with and the least that is ever believed. A stall is as long as
+# it likes, and the first transfer of a connection pays for handshakes and slow start.
+_FIRST_SCATTER, _LEAST_SCATTER, _STALL_SCATTER, _FRESH_SCATTER = 0.1, 0.02, 1.5, 0.5
+_SCATTER_GAIN = 0.05
+
+# Transfers that follow at once are apart by no less than that.
+_LEAST_IDLE_S = 0.05
+
+# What is shorter and given up was not held up by its bytes.
+_SMALL_BYTES = 2048
+
+# What a measured time and an estimate over its prior are clipped to, so that nonsense stays a number.
 _LEAST_S, _MOST_S = 1e-6, 86400.0
 _MOST_LOG_RATIO = math.log(1e6)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transfer:
-    """One request or ping, as the network saw it.
+    """One request or question, as the network saw it.
 
     Attributes:
         at_s: the client's clock when the answer was there, in seconds.
@@ -53,6 +83,7 @@ class Transfer:
         down_bytes: bytes received, at least 0.
         network_s: the round trip less the time the server had the request. Clocks are imperfect, so it
             may be below 0: it then counts as nearly none.
+        fresh: whether it was the first of its connection, which pays for handshakes and slow start too.
 
     Raises:
         LinkError: a value is not finite, or a size below 0.
@@ -62,6 +93,7 @@ class Transfer:
     up_bytes: int
     down_bytes: int
     network_s: float
+    fresh: bool = False
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.at_s) and math.isfinite(self.network_s)):
@@ -74,22 +106,56 @@ class Transfer:
 class LinkEstimate:
     """The link as far as it is known; what was not observed is the prior's.
 
+    Spreads are standard deviations of logarithms: 0.1 says give or take 10 %. Infinite where the traffic cannot tell:
+    nothing was sent that way, or all transfers were of one size.
+
     Attributes:
         link: the estimate.
         observed_transfers: how many transfers it was made from.
-        rtt_observed: whether a ping has measured the round trip.
-        uplink_observed: whether the uplink rate is known within a factor of two.
-        downlink_observed: whether the downlink rate is known within a factor of two.
-        relative_spread: the standard deviation of the uplink rate's logarithm: 0.1 says give or take
-            10 %, more than 0.7 that the rate is a guess.
+        rtt_spread: of the round trip time.
+        uplink_spread: of the uplink rate.
+        downlink_spread: of the downlink rate.
     """
 
     link: Link
     observed_transfers: int
-    rtt_observed: bool
-    uplink_observed: bool
-    downlink_observed: bool
-    relative_spread: float
+    rtt_spread: float
+    uplink_spread: float
+    downlink_spread: float
+    _covariance: Covariance = field(repr=False)
+
+    def spread_of(self, up_bytes: float, down_bytes: float) -> float:
+        """How well the time of a transfer is known: the standard deviation of its logarithm, always finite.
+
+        Better than rates and round trip themselves where one size repeats: its time is known, whatever it consists of.
+
+        Args:
+            up_bytes: bytes to send.
+            down_bytes: bytes to receive.
+        """
+        terms = (
+            self.link.rtt_s,
+            up_bytes / self.link.uplink_bytes_per_s,
+            down_bytes / self.link.downlink_bytes_per_s,
+        )
+        total_s = sum(terms)
+        shares = (terms[0] / total_s, terms[1] / total_s, terms[2] / total_s) if total_s > 0.0 else (1.0, 0.0, 0.0)
+        return math.sqrt(max(dot(shares, times(self._covariance, shares)), 0.0))
+
+    @property
+    def rtt_observed(self) -> bool:
+        """Whether the round trip is known within a factor of two."""
+        return self.rtt_spread < _OBSERVED_SPREAD
+
+    @property
+    def uplink_observed(self) -> bool:
+        """Whether the uplink rate is known within a factor of two."""
+        return self.uplink_spread < _OBSERVED_SPREAD
+
+    @property
+    def downlink_observed(self) -> bool:
+        """Whether the downlink rate is known within a factor of two."""
+        return self.downlink_spread < _OBSERVED_SPREAD
 
 
 class LinkEstimator:
@@ -100,34 +166,46 @@ class LinkEstimator:
     """
 
     def __init__(self, prior: Link = NAMED_LINKS["lte"]) -> None:
-        self._prior = prior
-        self._pings: deque[Transfer] = deque(maxlen=_PINGS)
-        self._recent_s: deque[float] = deque(maxlen=_RECENT)
-        self._uplink = _RateFilter(prior.uplink_bytes_per_s)
-        self._downlink = _RateFilter(prior.downlink_bytes_per_s)
+        self._prior_link = prior
+        self._prior = (
+            math.log(max(prior.rtt_s, _LEAST_S)),
+            -math.log(prior.uplink_bytes_per_s),
+            -math.log(prior.downlink_bytes_per_s),
+        )
+        self._belief = Belief(self._prior, side_by_side(PRIOR_SPREAD, PRIOR_SPREAD))
+        self._scatter = _FIRST_SCATTER
+        self._stalled = 0.0
+        self._changes, self._seen_s = _CHANGES, _CHANGES_SEEN_S
+        self._last_s: float | None = None
         self._observed_transfers = 0
 
     def observe(self, transfer: Transfer) -> None:
         """Learn from a transfer; they come in the order of their times."""
         self._observed_transfers += 1
-        if max(transfer.up_bytes, transfer.down_bytes) < SMALL_BYTES:
-            self._pings.append(transfer)
-            return
-        network_s = min(max(transfer.network_s, _LEAST_S), _MOST_S)
-        self._recent_s.append(network_s)
-        rtt_s, rtt_spread_s = self._round_trip()
-        up_s = transfer.up_bytes / self._uplink.bytes_per_s
-        down_s = transfer.down_bytes / self._downlink.bytes_per_s
-        up_spread_s = up_s * self._uplink.spread_at(transfer.at_s)
-        down_spread_s = down_s * self._downlink.spread_at(transfer.at_s)
-        # What was not expected of the time is laid to the way whose share of it was less sure.
-        if up_spread_s >= down_spread_s:
-            learner, size_bytes, other_s, other_spread_s = self._uplink, transfer.up_bytes, down_s, down_spread_s
-        else:
-            learner, size_bytes, other_s, other_spread_s = self._downlink, transfer.down_bytes, up_s, up_spread_s
-        # What is left for the bytes. On a link quicker than was thought nothing may be left: some always is.
-        own_s = max(network_s - rtt_s - other_s, 0.05 * network_s)
-        learner.learn(size_bytes / own_s, math.hypot(rtt_spread_s, other_spread_s) / own_s, transfer.at_s)
+        idle_s = self._idle_s(transfer.at_s)
+        self._last_s = transfer.at_s
+        sizes = (1.0, float(transfer.up_bytes), float(transfer.down_bytes))
+        log_s = math.log(min(max(transfer.network_s, _LEAST_S), _MOST_S))
+        scatter = math.hypot(self._scatter, _FRESH_SCATTER if transfer.fresh else 0.0)
+        drifted = self._drifted(idle_s)
+        expected_s, shares = shares_of(drifted.mean, sizes)
+        surprise = log_s - math.log(expected_s)
+        changes = self._change_within(max(idle_s, _LEAST_IDLE_S))
+        # Stalls do not come in a row: two slow transfers are a slow link. None is ever quicker than the link.
+        stalls = 2.0 * _STALLS * (1.0 - self._stalled) if surprise > 0.0 else 0.0
+        beliefs = (
+            updated(drifted, sizes, log_s, scatter, (1.0 - changes) * (1.0 - stalls)),
+            updated(widened(drifted, _CHANGE), sizes, log_s, scatter, changes),
+            updated(widened(drifted, _OTHER_PATH), sizes, log_s, scatter, _OTHER_PATHS),
+            updated(drifted, sizes, log_s, math.hypot(scatter, _STALL_SCATTER), stalls),
+        )
+        total = sum(belief.weight for belief in beliefs)
+        self._belief = self._within_reach(together(beliefs, total))
+        if total > 0.0:
+            self._stalled = beliefs[3].weight / total
+            self._learn_changes(beliefs[1].weight / total, idle_s)
+            explained = dot(shares, times(drifted.covariance, shares))
+            self._learn_scatter(surprise, explained, beliefs[0].weight / total)
 
     def observe_timeout(self, *, at_s: float, up_bytes: int, waited_s: float) -> None:
         """Learn from a request that was given up: the uplink is at most so fast, and maybe much slower.
@@ -137,93 +215,60 @@ class LinkEstimator:
             up_bytes: its length; a small one says nothing of the rate.
             waited_s: how long it was waited for.
         """
-        if up_bytes >= SMALL_BYTES and waited_s > 0:
-            self._uplink.lower_to(up_bytes / waited_s, at_s)
+        rtt, up, down = self._belief.mean
+        if up_bytes < _SMALL_BYTES or not waited_s > up_bytes * math.exp(up):
+            return
+        of_rtt, _, of_rtt_and_down, _, _, of_down = self._belief.covariance
+        covariance = (of_rtt, 0.0, of_rtt_and_down, PRIOR_SPREAD**2, 0.0, of_down)
+        mean = (rtt, math.log(min(waited_s, _MOST_S)) - math.log(up_bytes), down)
+        self._belief = self._within_reach(Belief(mean, covariance))
+        self._last_s = at_s
 
     def estimate(self, now_s: float) -> LinkEstimate:
         """The link as it is believed to be at `now_s`; unobserved time makes it less sure."""
-        spread = self._uplink.spread_at(now_s)
+        idle_s = self._idle_s(now_s)
+        belief = widened(self._drifted(idle_s), _CHANGE, self._change_within(idle_s))
+        rtt, up, down = belief.mean
+        spreads = [math.sqrt(belief.covariance[place]) for place in DIAGONAL]
+        rtt_spread, uplink_spread, downlink_spread = (
+            spread if spread < _UNKNOWN_SPREAD else math.inf for spread in spreads
+        )
         return LinkEstimate(
-            link=Link(
-                uplink_bytes_per_s=self._uplink.bytes_per_s,
-                downlink_bytes_per_s=self._downlink.bytes_per_s,
-                rtt_s=self._round_trip()[0],
-            ),
+            link=Link(uplink_bytes_per_s=math.exp(-up), downlink_bytes_per_s=math.exp(-down), rtt_s=math.exp(rtt))
+            if self._last_s is not None
+            else self._prior_link,
             observed_transfers=self._observed_transfers,
-            rtt_observed=bool(self._pings),
-            uplink_observed=spread < _OBSERVED_SPREAD,
-            downlink_observed=self._downlink.spread_at(now_s) < _OBSERVED_SPREAD,
-            relative_spread=spread,
+            rtt_spread=rtt_spread,
+            uplink_spread=uplink_spread,
+            downlink_spread=downlink_spread,
+            _covariance=belief.covariance,
         )
 
-    def _round_trip(self) -> tuple[float, float]:
-        """The round trip time and how far it may be off, in seconds."""
-        if not self._pings:
-            rtt_s = min(self._prior.rtt_s, 0.5 * min(self._recent_s, default=math.inf))
-            return rtt_s, rtt_s
-        times_s = sorted(self._without_bytes(ping) for ping in self._pings)
-        rtt_s = times_s[min(1, len(times_s) - 1)] if len(times_s) > 2 else times_s[0]
-        bound_s = min(self._recent_s, default=math.inf)
-        if rtt_s > bound_s:
-            # Bytes came and went sooner than pings say: these are of a link that was slower.
-            return 0.5 * bound_s, 0.5 * bound_s
-        return rtt_s, max(times_s[len(times_s) // 2] - times_s[0], 0.1 * rtt_s)
+    def _idle_s(self, now_s: float) -> float:
+        return 0.0 if self._last_s is None else max(0.0, now_s - self._last_s)
 
-    def _without_bytes(self, ping: Transfer) -> float:
-        up_s = ping.up_bytes / self._uplink.bytes_per_s
-        down_s = ping.down_bytes / self._downlink.bytes_per_s
-        network_s = min(max(ping.network_s, _LEAST_S), _MOST_S)
-        return max(network_s - up_s - down_s, 0.5 * network_s)
+    def _drifted(self, idle_s: float) -> Belief:
+        return widened(self._belief, _DRIFT, min(idle_s, _MOST_S))
 
+    def _within_reach(self, belief: Belief) -> Belief:
+        rtt, up, down = (
+            min(max(value, start - _MOST_LOG_RATIO), start + _MOST_LOG_RATIO)
+            for value, start in zip(belief.mean, self._prior, strict=True)
+        )
+        return Belief((rtt, up, down), within_prior(belief.covariance))
 
-class _RateFilter:
-    """A Kalman filter of one number, the logarithm of a rate over its prior, ready to forget when the link changes."""
+    def _change_within(self, idle_s: float) -> float:
+        """How likely the link is to be another one after so long, by how often it was before."""
+        return 1.0 - math.exp(-idle_s * self._changes / self._seen_s)
 
-    def __init__(self, prior_bytes_per_s: float) -> None:
-        self._prior_bytes_per_s = prior_bytes_per_s
-        self._log_ratio = 0.0
-        self._variance = _PRIOR_SPREAD**2
-        self._scatter = _LEAST_SCATTER
-        self._last_s: float | None = None
-        self._surprise = 0.0
+    def _learn_changes(self, changed: float, idle_s: float) -> None:
+        kept = math.exp(-idle_s / _REMEMBERED_S)
+        self._changes = kept * self._changes + (1.0 - kept) * _CHANGES + changed
+        self._seen_s = kept * self._seen_s + (1.0 - kept) * _CHANGES_SEEN_S + min(idle_s, _MOST_S)
 
-    @property
-    def bytes_per_s(self) -> float:
-        return self._prior_bytes_per_s * math.exp(self._log_ratio)
-
-    def spread_at(self, now_s: float) -> float:
-        idle_s = 0.0 if self._last_s is None else max(0.0, now_s - self._last_s)
-        return min(_PRIOR_SPREAD, math.sqrt(self._variance + _DRIFT_PER_ROOT_S**2 * idle_s))
-
-    def lower_to(self, rate_bytes_per_s: float, now_s: float) -> None:
-        """Believe in no more than a rate, and be as unsure of it as of a prior."""
-        log_ratio = max(math.log(rate_bytes_per_s / self._prior_bytes_per_s), -_MOST_LOG_RATIO)
-        if log_ratio < self._log_ratio:
-            self._log_ratio, self._variance, self._surprise = log_ratio, _PRIOR_SPREAD**2, 0.0
-            self._last_s = now_s
-
-    def learn(self, rate_bytes_per_s: float, relative_error: float, now_s: float) -> None:
-        """Take in one observed rate.
-
-        Args:
-            rate_bytes_per_s: what the transfer shows.
-            relative_error: how far that may be off, because of all that the transfer's time also holds.
-            now_s: when.
-        """
-        variance = self.spread_at(now_s) ** 2
-        self._last_s = now_s
-        noise = self._scatter**2 + relative_error**2
-        residual = math.log(rate_bytes_per_s / self._prior_bytes_per_s) - self._log_ratio
-        surprise_at = _SURPRISE * math.sqrt(variance + noise)
-        if abs(residual) <= surprise_at:
-            self._surprise = 0.0
-            step, self._scatter = residual, 0.85 * self._scatter + 0.15 * max(abs(residual), _LEAST_SCATTER)
-        elif abs(residual - self._surprise) < 0.5 * abs(residual):
-            # Surprised twice, and the same way: the link is another one now.
-            self._surprise, step, variance = 0.0, residual, _PRIOR_SPREAD**2
-        else:
-            # Once may be chance: note it, and go only as far as chance would.
-            self._surprise, step = residual, math.copysign(surprise_at, residual)
-        gain = max(variance / (variance + noise), _LEAST_GAIN if relative_error < 1 else 0.0)
-        self._log_ratio = min(max(self._log_ratio + gain * step, -_MOST_LOG_RATIO), _MOST_LOG_RATIO)
-        self._variance = (1 - gain) * variance if gain < 1 else noise
+    def _learn_scatter(self, surprise: float, explained: float, usual: float) -> None:
+        # Of an expected square only what the estimate's own spread does not explain is the transfers' scatter.
+        if explained < self._scatter**2:
+            found = max(surprise**2 - explained, 0.0)
+            variance = self._scatter**2 + _SCATTER_GAIN * usual * (found - self._scatter**2)
+            self._scatter = max(math.sqrt(variance), _LEAST_SCATTER)

@@ -1,0 +1,91 @@
+"""When to ask the server something that no request needs, and how much to send along.
+
+    nothing was heard for a while    its load is out of date                        ask, nearly empty
+    the round trip is not known      one size repeats, or nothing is sent           ask, nearly empty
+    the uplink is not known          nothing of its size was sent lately            ask, with padding
+
+Input: the link as it is believed to be, and when something was last heard. Output: the padding of a question, or none.
+Called by the observer, which locks.
+"""
+
+import math
+
+from partway.client.budget import Budget
+from partway.engine import Clock
+from partway.link import LinkEstimate
+
+QUESTION_BYTES = 1024
+"""What a question takes without padding, for the budget: names of some twenty cuts, and its headers."""
+
+_SHARE, _WINDOW_S, _GAP_S = 0.02, 60.0, 1.0
+_HEARD_LATELY_S, _SMALL_EVERY_S = 1.0, 5.0
+_KNOWN_SPREAD = 0.3  # give or take a third: beyond, neighbouring cuts cannot be told apart
+_LEAST_PROBE_S, _MOST_PROBE_S, _PROBE_OVER_RTT = 0.005, 0.05, 0.5
+_LEAST_PADDING_BYTES, _MOST_PADDING_BYTES = 1_024, 262_144
+_AS_EXPECTED = 0.25  # a rate that moved by less than that taught nothing
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 4.0
+
+
+class Questions:
+    """Decides when to ask, within a budget.
+
+    Args:
+        clock: seconds, monotonic.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._budget = Budget(share=_SHARE, window_s=_WINDOW_S, least_gap_s=_GAP_S, clock=clock)
+        self._pause_s = _FIRST_PAUSE_S
+        self._next_padded_s = -math.inf
+        self._padded = False
+        self._last_small_s = -math.inf
+        self._padded_at_bytes_per_s: float | None = None
+
+    def next(self, link: LinkEstimate, *, heard_s: float) -> int | None:
+        """Bytes to send along with a question now; None where none is worth it or within the budget.
+
+        Args:
+            link: as it is believed to be.
+            heard_s: when the server last answered anything.
+        """
+        now_s = self._clock()
+        padding_bytes = self._padding(link, now_s)
+        idle = now_s - heard_s >= _HEARD_LATELY_S
+        small = now_s - self._last_small_s >= _SMALL_EVERY_S or link.rtt_spread > _KNOWN_SPREAD
+        if not (padding_bytes or idle or small):
+            return None
+        rate = link.link.uplink_bytes_per_s
+        if padding_bytes and self._budget.take((QUESTION_BYTES + padding_bytes) / rate):
+            self._next_padded_s, self._padded = now_s + self._pause_s, True
+            self._padded_at_bytes_per_s = rate
+            return padding_bytes
+        if not self._budget.take(QUESTION_BYTES / rate):
+            return None
+        self._padded, self._last_small_s = False, now_s
+        return 0
+
+    def answered(self, link: LinkEstimate) -> None:
+        """Something came back: whether the padded question before it was worth its bytes.
+
+        Args:
+            link: as it is believed to be since.
+        """
+        if self._padded_at_bytes_per_s is None:
+            return
+        moved = abs(math.log(link.link.uplink_bytes_per_s / self._padded_at_bytes_per_s))
+        self._padded_at_bytes_per_s = None
+        if moved >= _AS_EXPECTED or not link.uplink_observed:
+            self._pause_s, self._next_padded_s = _FIRST_PAUSE_S, -math.inf
+        else:
+            self._pause_s = min(_LONGEST_PAUSE_S, 2.0 * self._pause_s)
+
+    def _padding(self, link: LinkEstimate, now_s: float) -> int:
+        # A round trip that is not known would spoil what the padding tells: then sizes have to vary.
+        vary = link.rtt_spread > _KNOWN_SPREAD and self._padded
+        if link.uplink_spread <= _KNOWN_SPREAD or not link.rtt_observed or vary or now_s < self._next_padded_s:
+            return 0
+        # Long enough to stand out from the round trip's own scatter.
+        probe_s = min(_MOST_PROBE_S, max(_LEAST_PROBE_S, _PROBE_OVER_RTT * link.link.rtt_s))
+        wanted = probe_s * link.link.uplink_bytes_per_s
+        return int(min(_MOST_PADDING_BYTES, max(_LEAST_PADDING_BYTES, wanted)))
