@@ -20,7 +20,7 @@ class Reply:
     """What came back."""
 
     status: int
-    headers: Mapping[str, str]
+    headers: http.client.HTTPMessage
     body: bytes
 
     @property
@@ -56,7 +56,7 @@ class RestClient:
     def send(self, method: str, path: str, body: bytes, headers: Mapping[str, str] | None = None) -> Reply:
         self._connection.request(method, path, body=body or None, headers=dict(headers or {}))
         answer = self._connection.getresponse()
-        return Reply(status=answer.status, headers=dict(answer.getheaders()), body=answer.read())
+        return Reply(status=answer.status, headers=answer.headers, body=answer.read())
 
     def close(self) -> None:
         self._connection.close()

@@ -20,11 +20,15 @@ class Doorman(asyncio.Protocol):
     Args:
         server: aiohttp's, which knows the connections that are open.
         connections: most of them in all; one address may have half of these.
+        silent: connections that have not asked for anything yet; the face takes them out once they have.
+        idle_s: how long they may be silent. aiohttp's newest versions see to that themselves, older ones do not.
     """
 
-    def __init__(self, server: web.Server, *, connections: int) -> None:
+    def __init__(self, server: web.Server, *, connections: int, silent: set[asyncio.Protocol], idle_s: float) -> None:
         self._server = server
         self._connections = connections
+        self._silent = silent
+        self._idle_s = idle_s
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Hand the connection over, or close it."""
@@ -38,8 +42,15 @@ class Doorman(asyncio.Protocol):
             transport.abort()
             return
         protocol = self._server()
+        self._silent.add(protocol)
+        asyncio.get_running_loop().call_later(self._idle_s, self._hang_up, protocol)
         transport.set_protocol(protocol)
         protocol.connection_made(transport)
+
+    def _hang_up(self, protocol: web.RequestHandler) -> None:
+        if protocol in self._silent:
+            self._silent.remove(protocol)
+            protocol.force_close()
 
 
 def _address(transport: asyncio.BaseTransport | None) -> str:

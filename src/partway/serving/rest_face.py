@@ -14,7 +14,7 @@ from dataclasses import asdict, replace
 from aiohttp import web
 
 from partway.engine import Clock
-from partway.errors import EngineError, InputError, PartwayError, RequestExpired, WireError
+from partway.errors import EngineError, InputError, NotAuthenticated, PartwayError, RequestExpired, WireError
 from partway.serving.admission import Admission, Admitted
 from partway.serving.answering import LARGE_BYTES, deadline_of, off_loop
 from partway.serving.bodies import Patience, check_headers, read_body
@@ -99,6 +99,7 @@ class RestFace:
         self._patience = patience
         self._runner: web.AppRunner | None = None
         self._listening: asyncio.Server | None = None
+        self._silent: set[asyncio.Protocol] = set()
 
     async def start(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> int:
         """Listen and answer.
@@ -129,7 +130,9 @@ class RestFace:
             raise InputError("the REST face was stopped before it started; make a new server")
         try:
             self._listening = await asyncio.get_running_loop().create_server(
-                lambda: Doorman(server, connections=self._connections),
+                lambda: Doorman(
+                    server, connections=self._connections, silent=self._silent, idle_s=self._patience.idle_s
+                ),
                 host,
                 port,
                 ssl=tls,
@@ -175,13 +178,21 @@ class RestFace:
 
     @web.middleware
     async def _guard(self, request: web.Request, handler: Answer) -> web.StreamResponse:
+        self._silent.discard(request.protocol)
         try:
             if request.path not in OPEN_PATHS:
                 self._gate.check(headers_of(request))
             response = await handler(request)
         except PartwayError as error:
             response = refusal(error)
-            logger.debug("request_declined path=%s reason=%s", word(request.path), sentence(str(error)))
+            level = logging.INFO if isinstance(error, NotAuthenticated) else logging.DEBUG  # the journal has the others
+            logger.log(
+                level,
+                "request_declined path=%s connection=%s reason=%s",
+                word(request.path),
+                peer_of(request),
+                sentence(str(error)),
+            )
         except web.HTTPException as error:
             response = no_such_path(request, error)
         except Exception:  # whatever it is, it must reach the log and not the client
