@@ -27,11 +27,17 @@ def draw(outcome: Outcome, path: Path) -> None:
     moments_s = [point.at_s for point in points]
     figure = open_figure(_INCHES)
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(2, 3))
-    above.plot(moments_s, [point.uplink_bytes_per_s * 8e-6 for point in points], color="black", linewidth=1.0)
+    above.plot(
+        moments_s,
+        [point.uplink_bytes_per_s * 8e-6 for point in points],
+        color="black",
+        linewidth=1.0,
+        drawstyle="steps-post",
+    )
     above.set(ylabel="uplink, Mbit/s", ylim=(0, None))
     above.set_title(
-        f"{outcome.model} on {outcome.trace} ({outcome.origin}; rates x{outcome.scale.rate:g}), "
-        f"device slowed {outcome.scale.device:.1f} times",
+        f"{outcome.model} on {outcome.trace} ({outcome.origin})\n"
+        f"rates x{outcome.scale.rate:g}, device slowed {outcome.scale.device:.1f} times",
         fontsize="medium",
     )
     lines = (
