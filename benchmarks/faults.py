@@ -28,7 +28,7 @@ from pathlib import Path
 import numpy as np
 from benchmarks.busy_model import write_busy_model
 from benchmarks.chaos_proxy import bad_network
-from benchmarks.cores import on_core, two_cores
+from benchmarks.cores import end_in_order, on_core, two_cores
 from benchmarks.injecting import KINDS, FragileServer, Injector, schedule
 from benchmarks.load_generator import request_for
 from benchmarks.outcomes import CALM, Diary, Outcome, Recoveries, Row, asking, row_of, rows_of
@@ -227,6 +227,7 @@ def main() -> int:
     parser.add_argument("--alone-s", type=float, default=_ALONE_S, help="seconds of device-only, three times")
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
+    end_in_order()
     link = parse_link(LINK)
     assert isinstance(link, Link)
     found = run(given.faults, link=link, device_slowdown=given.device_slowdown, alone_s=given.alone_s, seed=given.seed)

@@ -27,7 +27,7 @@ from pathlib import Path
 import numpy as np
 from benchmarks.busy_model import write_busy_model
 from benchmarks.chaos_proxy import bad_network
-from benchmarks.cores import busy_s, on_core, two_cores
+from benchmarks.cores import busy_s, end_in_order, on_core, two_cores
 from benchmarks.figure15_report import Marks, Row, draw, print_rows, verdicts
 from benchmarks.load_generator import capacity_per_s, loading, request_for
 from benchmarks.verdicts import conclude
@@ -206,6 +206,7 @@ def main() -> int:
     parser.add_argument("--settle-s", type=float)
     parser.add_argument("--measure-s", type=float)
     given = parser.parse_args()
+    end_in_order()
     require_drawable(given.figure)
     loads = given.loads or (QUICK_LOADS if given.quick else LOADS)
     settle_s = given.settle_s or (4.0 if given.quick else 8.0)

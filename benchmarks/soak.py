@@ -29,7 +29,7 @@ from pathlib import Path
 
 import numpy as np
 import psutil
-from benchmarks.cores import on_core, two_cores
+from benchmarks.cores import end_in_order, on_core, two_cores
 from benchmarks.crowd import Crowd, Question, Tally, crowd, jain, questions_of
 from benchmarks.load_generator import capacity_per_s
 from benchmarks.verdicts import Verdict, conclude
@@ -304,6 +304,7 @@ def main() -> int:
     parser.add_argument("--warm-up-s", type=float, default=30.0)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the findings there, too")
     given = parser.parse_args()
+    end_in_order()
     found = run(
         clients=given.clients,
         seconds=60 * given.minutes,
