@@ -14,7 +14,7 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
@@ -152,7 +152,7 @@ def run(name: str, rounds: int, *, proxy: bool) -> tuple[str, float, list[Row]]:
             overheads = Overheads(up_bytes=400, down_bytes=300, seconds=0.003, goodput=it.goodput)
             links = lay_out(slowed(table, slowdown), overheads)
             rows = []
-            with players(it, path, slowdown=slowdown) as who:
+            with players(it, path, slowdown=slowdown, quick=replace(QUICK, rtt_s=_RTT_S)) as who:
                 for link, best in links:
                     it.set_link(link)
                     rows.append(play(who, link, best, rounds))

@@ -72,7 +72,8 @@ def play(it: Stage, name: str, path: Path, table: CostTable, trace: NamedTrace, 
         reason = f"whatever the scale, a clairvoyant's third cut is best in {scale.third:.0%} of the requests"
         return Skipped(trace=trace.name, model=name, reason=reason)
     link = faster(trace.link, scale.rate)
-    with players(it, path, slowdown=scale.device) as who:
+    quick = replace(QUICK, rtt_s=link.rtt_s)
+    with players(it, path, slowdown=scale.device, quick=quick) as who:
         quick_s = quick_server_only_s(who)
         it.set_link(link)
         for _ in range(_WARM_UPS):
@@ -82,7 +83,7 @@ def play(it: Stage, name: str, path: Path, table: CostTable, trace: NamedTrace, 
     up_bytes, down_bytes = message_bytes(costs, asked)
     overheads = Overheads(up_bytes=up_bytes, down_bytes=down_bytes, goodput=it.goodput)
     # On a quick and steady link: what server-only takes over its tail and its bytes.
-    without_s = float(Reckoner(costs, LinkTrace.constant(QUICK), overheads).exact_s(0.0)[inputs_row(costs)])
+    without_s = float(Reckoner(costs, LinkTrace.constant(quick), overheads).exact_s(0.0)[inputs_row(costs)])
     overheads = replace(overheads, seconds=max(0.0, quick_s - without_s))
     return sum_up(
         Reckoner(costs, link, overheads),

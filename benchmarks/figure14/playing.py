@@ -155,18 +155,19 @@ class Players:
 
 
 @contextlib.contextmanager
-def players(it: Stage, path: Path, *, slowdown: float) -> Iterator[Players]:
+def players(it: Stage, path: Path, *, slowdown: float, quick: Link = QUICK) -> Iterator[Players]:
     """Everybody who answers, ready: costs are known, connections open. The link is left quick.
 
     Args:
         it: the stage, whose server serves the model.
         path: the model.
         slowdown: of the device.
+        quick: the link to begin on; with the round trip of the links that follow, where rates alone are to change.
 
     Raises:
         PartwayError: the model cannot be played.
     """
-    it.set_link(QUICK)
+    it.set_link(quick)
     runtime = OrtRuntime(threads=1)
     source = Source.open(path)
     model = canonicalise(source, source.bind(), runtime)
