@@ -460,7 +460,7 @@ def simulate(seed: int) -> History:
         asked.append(Asked(at_s=at_s, breaker=breaker, result=result, right=right))
         most_open = max(most_open, sum(not call.settled for call in server.calls))
 
-    gap_s = (last_s - world.now_s) / chance.randint(2, 5)
+    gap_s = (last_s - world.now_s) / chance.randint(1, 3)
     while world.now_s < last_s:
         ask()
         world.sleep(gap_s * chance.choice((0.0, 0.5, 1.0, 2.0)))
