@@ -1,6 +1,6 @@
 """Requests a second with batches and without, of models that leave the number of rows open.
 
-    python -m benchmarks.batching [--model dense real/magika ...] [--clients 8] [--rounds 8] [--window 1s] [--json]
+    python -m benchmarks.batching [--model dense real/magika ...] [--clients 8] [--rounds 8] [--window 2s] [--json]
 
 Two servers share a core, one with `--batch-size 1`; clients on another core keep as many requests in flight as there
 are clients, each on a connection of its own. One server is asked at a time, so the other takes nothing. A round is a
@@ -46,7 +46,7 @@ from partway.wire import BINDING, DIGEST, InferRequest, Tensor, encode_request
 
 ROWS = 8
 _DENSE = "dense"
-_MODELS = (_DENSE, "real/magika", "real/ppocr-cls", "real/ppocr-rec", "real/opennsfw")
+_MODELS = (_DENSE, "real/magika", "real/ppocr-cls", "real/ppocr-rec")
 _SETTLED_S = 8.0  # of asking, by which batches are prepared and tried
 _PATIENCE_S = 60.0
 
@@ -225,7 +225,7 @@ def main() -> int:
     parser.add_argument("--model", nargs="+", default=list(_MODELS), metavar="NAME")
     parser.add_argument("--clients", type=int, default=8)
     parser.add_argument("--rounds", type=int, default=8)
-    parser.add_argument("--window", type=parse_duration, default=1.0, metavar="TIME", help="default 1s")
+    parser.add_argument("--window", type=parse_duration, default=2.0, metavar="TIME", help="default 2s")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     cores = sorted(os.sched_getaffinity(0))

@@ -11,13 +11,15 @@ handlers; learning in the background asks it for idle moments.
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from functools import partial
 from typing import TypeVar
 
 from partway.engine import Clock
-from partway.errors import EngineError, ModelUnavailable, PartwayError, RequestExpired, ServerBusy, TooManyRequests
-from partway.serving.jobs import Group, Job, Seat, Served, members_of, pick
+from partway.errors import EngineError, ModelUnavailable, RequestExpired, ServerBusy, TooManyRequests
+from partway.serving.jobs import Group, Job, Seat, Served, expire, members_of, pick, refuse
+from partway.serving.lingering import Patience, patience_for
 from partway.serving.metrics import Metrics, NullMetrics
 from partway.serving.outlook import Outlook, Run
 from partway.serving.turns import Turns
@@ -128,9 +130,9 @@ class Executor:
                 if job.group is not None:
                     job.group.returning.came(share, now_s)
                 self._changed.notify_all()
-        _expire(late)
+        expire(late)
         if displaced is not None:
-            _refuse(displaced, TooManyRequests(self._crowded("most of them are this client's: its newest gave way")))
+            refuse(displaced, TooManyRequests(self._crowded("most of them are this client's: its newest gave way")))
         if full:
             raise ServerBusy(self._crowded("send it later or elsewhere"))
         future.add_done_callback(lambda done: self._forget(job) if done.cancelled() else None)
@@ -183,7 +185,7 @@ class Executor:
             self._emptied.notify_all()
         for job in left:
             reason = "the server shut down before the request's turn came; send it elsewhere"
-            _refuse(job, ModelUnavailable(reason, state="draining"))
+            refuse(job, ModelUnavailable(reason, state="draining"))
         for thread in self._threads:
             thread.join(timeout_s)
             if thread.is_alive():
@@ -201,7 +203,7 @@ class Executor:
             # Whatever it is, it must reach the log, and the thread must live on: others wait for it.
             logger.exception("worker_failed jobs=%d", len(run.left))
             for job in tuple(run.left):
-                _refuse(job, EngineError("the server failed on this request; its log says why"))
+                refuse(job, EngineError("the server failed on this request; its log says why"))
         self._leave(run)
 
     def _begin_alone(self, job: Job, now_s: float) -> Run | None:
@@ -215,11 +217,15 @@ class Executor:
 
     def _next(self) -> Run | None:
         with self._changed:
-            while not len(self._turns):
+            while True:
                 self._changed.wait_for(lambda: self._closed or len(self._turns) > 0)
                 if self._closed:
                     return None
-                self._linger()
+                if (patience := patience_for(self._turns, self._clock())) is None:
+                    break
+                self._changed.wait_for(partial(self._is_over, patience), patience.most_s)
+                if len(self._turns):  # none may be left, if they were cancelled or another worker was quicker
+                    break
             now_s = self._clock()
             late = self._drop_late(now_s)
             jobs = pick(self._turns) if len(self._turns) else ()
@@ -228,26 +234,11 @@ class Executor:
             self._started += len(jobs)
             if run.group is not None:
                 run.group.note(len(jobs) + sum(job.group is run.group for job in self._turns))
-        _expire(late)
+        expire(late)
         return run
 
-    def _linger(self) -> None:
-        """Wait a moment where all who wait are of one group, and as many more as make it pay are about to come."""
-        now_s = self._clock()
-        groups = {id(job.group): job.group for job in self._turns}
-        group = next(iter(groups.values()))
-        if group is None or len(groups) > 1:
-            return
-        there = len(self._turns)
-        coming, until_s = group.returning.expected(now_s)
-        saved_s = _saved_s(group, there, coming)
-        if saved_s > 0.0:
-            wanted = there + coming
-            patience_s = min(until_s, saved_s)
-            self._changed.wait_for(lambda: self._closed or not self._only(group, fewer_than=wanted), patience_s)
-
-    def _only(self, group: Group, *, fewer_than: int) -> bool:
-        return 0 < len(self._turns) < fewer_than and all(job.group is group for job in self._turns)
+    def _is_over(self, patience: Patience) -> bool:
+        return self._closed or patience.is_over(self._turns)
 
     def _work_off(self, run: Run) -> None:
         group = run.group
@@ -266,7 +257,7 @@ class Executor:
         if not job.future.set_running_or_notify_cancel():
             logger.info("job_cancelled")
         elif job.is_late(self._clock()):
-            _expire((job,))
+            expire((job,))
         else:
             return True
         with self._changed:
@@ -364,28 +355,6 @@ class Executor:
         for job in gone:
             self._turns.remove(job.share, job)
         return gone
-
-
-def _saved_s(group: Group, there: int, coming: int) -> float:
-    """Seconds that waiting for those who come saves; 0 where nobody knows."""
-    now_s, alone_s, all_s = group.seconds(there), group.seconds(1), group.seconds(there + coming)
-    if coming < 1 or now_s is None or alone_s is None or all_s is None:
-        return 0.0
-    return now_s + coming * alone_s - all_s
-
-
-def _expire(jobs: Iterable[Job]) -> None:
-    for job in jobs:
-        if job.future.running() or job.future.set_running_or_notify_cancel():
-            logger.info("job_expired")
-            job.future.set_exception(
-                RequestExpired("the deadline passed while the request waited for its turn; allow it more time")
-            )
-
-
-def _refuse(job: Job, error: PartwayError) -> None:
-    if not job.future.done() and (job.future.running() or job.future.set_running_or_notify_cancel()):
-        job.future.set_exception(error)
 
 
 def _nothing() -> None:

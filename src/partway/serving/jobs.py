@@ -4,6 +4,7 @@ Input: work and what is known of it. Output: records that the executor queues. G
 executor knows no more of them than is written here.
 """
 
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -11,11 +12,13 @@ from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 
-from partway.errors import PartwayError
+from partway.errors import PartwayError, RequestExpired
 from partway.serving.returning import Returning
 from partway.serving.slowdown import Slowdown
 from partway.serving.turns import Turns
 from partway.wire import Load
+
+logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 Arrays = Mapping[str, np.ndarray]
@@ -135,6 +138,22 @@ class Job:
 def members_of(jobs: Iterable[Job]) -> list[Member]:
     """What their group knows jobs as."""
     return [job.seat.member for job in jobs if job.seat is not None]
+
+
+def expire(jobs: Iterable[Job]) -> None:
+    """Tell who waits for jobs that their deadline passed."""
+    for job in jobs:
+        if job.future.running() or job.future.set_running_or_notify_cancel():
+            logger.info("job_expired")
+            job.future.set_exception(
+                RequestExpired("the deadline passed while the request waited for its turn; allow it more time")
+            )
+
+
+def refuse(job: Job, error: PartwayError) -> None:
+    """Tell who waits for a job, if anybody still does, that it is not done."""
+    if not job.future.done() and (job.future.running() or job.future.set_running_or_notify_cancel()):
+        job.future.set_exception(error)
 
 
 def pick(take_from: Turns[Job]) -> tuple[Job, ...]:
