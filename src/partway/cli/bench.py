@@ -175,6 +175,7 @@ def _contest(arguments: argparse.Namespace, subject: Subject, feeds: Feeds, aren
             device_slowdown=arguments.device_slowdown,
             profile=arguments.profile,
             plan=plan if route is not None else None,
+            trace=arguments.trace if route is not None else None,
         )
 
     judge = Judge(

@@ -170,7 +170,7 @@ def add_threads(parser: argparse.ArgumentParser) -> None:
 
 
 def add_guidance(parser: argparse.ArgumentParser) -> None:
-    """Add what a session goes by: a profile of the device, a plan, and how slow a device to emulate."""
+    """Add what a session goes by: a profile of the device, a plan, how slow a device to emulate; and its trace."""
     parser.add_argument(
         "--profile",
         type=Path,
@@ -185,6 +185,9 @@ def add_guidance(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--device-slowdown", type=factor, default=1.0, metavar="N", help="emulate a device so many times slower"
+    )
+    parser.add_argument(
+        "--trace", type=Path, metavar="FILE", help="add a line (JSON) for each request: what was known, chosen, and got"
     )
 
 

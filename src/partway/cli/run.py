@@ -28,6 +28,7 @@ _EXAMPLES = """examples:
   partway run resnet50.onnx --server grpc://192.168.1.20:8001 --plan plan.json
   partway run resnet50.onnx --server grpcs://gpu.example:8001 --ca ca.pem --token-file token
   partway run resnet50.onnx --input photo.npz --output scores.npz
+  partway run resnet50.onnx --server grpc://127.0.0.1:8001 --wait --explain --trace trace.jsonl
 
 Without --wait the first requests may run on the device alone: costs are learnt
 while requests are answered already.
@@ -63,6 +64,9 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="finish alone when the server takes longer (default 10s)",
     )
     add_guidance(parser)
+    parser.add_argument(
+        "--explain", action="store_true", help="then say what every cut would take now, and what that is based on"
+    )
     add_credentials(parser)
     add_json(parser)
     parser.set_defaults(run=run)
@@ -94,16 +98,18 @@ def run(arguments: argparse.Namespace) -> int:
         device_slowdown=arguments.device_slowdown,
         profile=arguments.profile,
         plan=plan,
+        trace=arguments.trace,
     ) as session:
         ready = True
         if arguments.wait:
             with waiting("learning the costs of all cuts", quiet=arguments.json):
                 ready = session.wait_until_ready(feeds, _READY_S)
         results = _repeat(session, feeds, arguments.repeat, quiet=arguments.json)
+        explanation = str(session.explain(feeds)) if arguments.explain else None
     if arguments.output is not None:
         _write(arguments.output, results[-1])
     if arguments.json:
-        print_json(_document(arguments.model, results))
+        print_json({**_document(arguments.model, results), "explanation": explanation})
     else:
         note = ""
         if not ready:
@@ -113,6 +119,8 @@ def run(arguments: argparse.Namespace) -> int:
         ):
             note = "no request waited for the costs of the cuts; --wait does, or --repeat gives them time"
         _print(arguments.model, results, random=subject.given is None, note=note, written=arguments.output)
+        if explanation is not None:
+            print(explanation)
     return 0
 
 

@@ -42,10 +42,10 @@ def answer(request: Request, bound: BoundModel, remote: Remote, packer: Packer) 
         EngineError: the model fails on this input, on the device.
     """
     bound.check(request.feeds)
-    conditions = request.observer.conditions()
+    conditions, link = request.observer.conditions(), request.observer.link
     choices, decision = bound.decide(conditions)
     cut, cost, alone = choices.cuts[decision.index], choices.table.costs[decision.index], choices.table.costs[-1]
-    request.decided(decision, conditions, remote.breaker.state)
+    request.decided(decision, conditions, link, remote.breaker.state)
     wanted = cut.tail is not None and not frozenset(cut.tail.outputs).isdisjoint(request.names)
     if not remote.breaker.closed or len(choices.cuts) == 1:
         request.reason = f"the device alone, since {remote.breaker.why_not}"
@@ -57,7 +57,7 @@ def answer(request: Request, bound: BoundModel, remote: Remote, packer: Packer) 
         request.reason, request.codec = f"finished alone: {over or remote.breaker.why_not}", RAW
         request.known |= request.run_tail(bound, cut, request.stop)
         return request.result(None)
-    finish = _race(request, bound, remote, cut, tensors, Outlook.of(cost, alone, conditions, request.observer.link))
+    finish = _race(request, bound, remote, cut, tensors, Outlook.of(cost, alone, conditions, link))
     request.known |= finish.outputs
     _explain(request, bound, cut, cost, tensors, finish)
     return request.result(cut, finish)

@@ -90,7 +90,17 @@ class BoundModel:
         self._choices = self._lay_out()
 
     def decide(self, conditions: Conditions) -> tuple[Choices, Decision]:
-        """What can be chosen now, and what is.
+        """What can be chosen now, and what is; the next decision starts from it.
+
+        Args:
+            conditions: link, load and device.
+        """
+        choices, decision = self.foresee(conditions)
+        self.last = decision.crossing, decision.codec
+        return choices, decision
+
+    def foresee(self, conditions: Conditions) -> tuple[Choices, Decision]:
+        """What would be decided, without deciding it.
 
         Args:
             conditions: link, load and device.
@@ -98,9 +108,7 @@ class BoundModel:
         choices = self._choices
         costs = choices.table.costs
         current = next((row for row, cost in enumerate(costs) if (cost.crossing, cost.codec) == self.last), None)
-        decision = self._guide.decide(choices.table, conditions, current)
-        self.last = decision.crossing, decision.codec
-        return choices, decision
+        return choices, self._guide.decide(choices.table, conditions, current)
 
     @property
     def max_up_bytes(self) -> int | None:

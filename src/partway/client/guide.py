@@ -19,6 +19,7 @@ from typing import Protocol
 import msgspec
 
 from partway.client.packing import lossless_codecs
+from partway.client.surroundings import Surroundings
 from partway.documents import read_document
 from partway.engine import Clock
 from partway.errors import CutError, InputError, NothingFits
@@ -214,12 +215,13 @@ def _watts(cost: CutCost) -> float | None:
     return cost.device_j / cost.device_s if cost.device_j is not None and cost.device_s else None
 
 
-def guide_of(plan: PlanDocument | str | Path | None, codecs: Sequence[str] | None) -> Guide:
+def guide_of(plan: PlanDocument | str | Path | None, codecs: Sequence[str] | None, surroundings: Surroundings) -> Guide:
     """What a session goes by.
 
     Args:
         plan: or its path; None for none.
         codecs: lossless ones that may be used without a plan; None for all that are installed.
+        surroundings: clock and battery.
 
     Raises:
         InputError: both are given, a codec cannot be used, or the plan rules the device alone out.
@@ -229,4 +231,5 @@ def guide_of(plan: PlanDocument | str | Path | None, codecs: Sequence[str] | Non
         return Unplanned(lossless_codecs(codecs))
     if codecs is not None:
         raise InputError("a plan says itself how tensors may travel; give either a plan or codecs")
-    return Planned(plan if isinstance(plan, PlanDocument) else read_document(Path(plan), PlanDocument))
+    document = plan if isinstance(plan, PlanDocument) else read_document(Path(plan), PlanDocument)
+    return Planned(document, charge=surroundings.charge, clock=surroundings.clock)

@@ -17,6 +17,7 @@ from partway.client.result import Result
 from partway.client.traffic import Traffic
 from partway.engine import Clock, Session, Stop
 from partway.graph import Cut
+from partway.link import LinkEstimate
 from partway.planning import Conditions, CutCost, Decision
 from partway.units import format_size
 from partway.wire import RAW, Tensor
@@ -39,6 +40,7 @@ class Request:
         reason: why it runs where it runs.
         decision: what was decided; None where nothing was to be.
         conditions: under which.
+        link: the network as it was believed to be then.
         breaker: whether requests went to the server then; None where there is none.
         hedge_wait_s: how long its answer was to be waited for before the device began too; None where it was not sent.
         codec: what the crossing tensors were packed with.
@@ -56,6 +58,7 @@ class Request:
     reason: str = ""
     decision: Decision | None = None
     conditions: Conditions | None = None
+    link: LinkEstimate | None = None
     breaker: State | None = None
     hedge_wait_s: float | None = None
     codec: str = RAW
@@ -67,9 +70,9 @@ class Request:
         """Seconds since the call began."""
         return self.clock() - self.started_s
 
-    def decided(self, decision: Decision, conditions: Conditions, breaker: State) -> None:
-        """Note what was decided, why, and under which conditions."""
-        self.decision, self.conditions, self.breaker = decision, conditions, breaker
+    def decided(self, decision: Decision, conditions: Conditions, link: LinkEstimate, breaker: State) -> None:
+        """Note what was decided, why, and by what."""
+        self.decision, self.conditions, self.link, self.breaker = decision, conditions, link, breaker
         self.reason = decision.reason
 
     def run_whole(self, session: Session, values: Mapping[str, np.ndarray]) -> Result:

@@ -15,6 +15,7 @@ import numpy as np
 from partway.client.answering import answer
 from partway.client.awaiting import AwaitedWork
 from partway.client.credentials import Credentials
+from partway.client.explanation import Explanation, explain
 from partway.client.feeds import match_values, read_feeds
 from partway.client.guide import guide_of
 from partway.client.learner import Learner, file_stamp
@@ -25,6 +26,7 @@ from partway.client.remote import Remote
 from partway.client.request import Request
 from partway.client.result import Result
 from partway.client.surroundings import Surroundings
+from partway.client.tracing import Tracer
 from partway.client.traffic import Traffic
 from partway.client.transport import Transport, connect
 from partway.engine import CPU, NodeArg, OrtRuntime, OrtSession, Session, SlowSession, Stop
@@ -58,12 +60,13 @@ class InferenceSession:
             may always travel; `()` for nothing else.
         plan: of this model and the shapes that are fed, or its path: requests keep to its cuts, codecs, objective and
             constraints, lossy codecs that were checked for it among them. Inputs of other shapes run on the device.
+        trace: a file to which a line is added for every request: what was known, what was chosen, what came of it.
 
     Raises:
         ModelError: the file cannot be loaded.
         InputError: no such provider, a bad address, credentials or number, a profile that does not fit the others, or a
             codec that is unknown, not installed or lossy; a plan that rules the device alone out, or one beside codecs.
-        DocumentError: the profile or the plan cannot be read.
+        DocumentError: the profile or the plan cannot be read, or the trace not written.
     """
 
     _surroundings: Callable[[], Surroundings] = Surroundings  # whoever simulates the world has a subclass say it
@@ -86,13 +89,14 @@ class InferenceSession:
         profile: Profile | str | Path | None = None,
         codecs: Sequence[str] | None = None,
         plan: PlanDocument | str | Path | None = None,
+        trace: str | Path | None = None,
     ) -> None:
         if not timeout_s > 0.0:
             raise InputError(f"timeout_s is {timeout_s}; it must be above 0, for instance 10")
         if not device_slowdown >= 1.0:
             raise InputError(f"device_slowdown is {device_slowdown}; a device can be slowed by a factor of 1 or more")
-        guide = guide_of(plan, codecs)
         self._world = world = self._surroundings()
+        guide = guide_of(plan, codecs, world)
         if transport is None and server is not None:
             transport = connect(server, clock=world.clock, credentials=credentials)
         self._path = Path(path_or_model)
@@ -111,6 +115,7 @@ class InferenceSession:
         self._remote: Remote | None = None
         self._learner: Learner | None = None
         self._awaited = AwaitedWork()
+        self._tracer: Tracer | None = None
         self._closed = False
         # Sequences and the like cannot be sent, nor cut around: such models stay on the device.
         if transport is not None and all(dtype is not None for dtype in self._dtypes.values()):
@@ -136,6 +141,14 @@ class InferenceSession:
                 forecast=None if foresight is None else HeadForecast.maker(foresight, slowdown=device_slowdown),
                 guide=guide,
                 surroundings=world,
+            )
+        if trace is not None:
+            self._tracer = Tracer(
+                Path(trace),
+                model=self._path.name,
+                server=server,
+                emulated_slowdown=device_slowdown,
+                begun_s=world.clock(),
             )
 
     def get_inputs(self) -> list[NodeArg]:
@@ -218,13 +231,26 @@ class InferenceSession:
                 stop=stop,
             )
             bound = self._learner.bound(feeds) if self._learner is not None else None
-            if bound is None or self._remote is None or self._learner is None:
-                why = "no server was given" if self._learner is None else self._learner.why_not(feeds)
-                request.reason = f"the device alone, since {why}"
-                return request.run_whole(self._whole_session(), self._values)
-            result = answer(request, bound, self._remote, self._packer)
-        self._learner.nudge(bound)
+            if bound is None or self._remote is None:
+                request.reason = f"the device alone, since {self._why_not(feeds)}"
+                result = request.run_whole(self._whole_session(), self._values)
+            else:
+                result = answer(request, bound, self._remote, self._packer)
+        if self._learner is not None and bound is not None:
+            self._learner.nudge(bound)
+        if self._tracer is not None:
+            self._tracer.note(request, result)
         return result
+
+    def explain(self, input_feed: Mapping[str, np.ndarray]) -> Explanation:
+        """Where a request with these feeds would run now, and why; nothing is run. Print it, or read its parts.
+
+        Args:
+            input_feed: feeds whose shapes matter.
+        """
+        feeds = self._read_feeds(input_feed)
+        bound = self._learner.bound(feeds) if self._learner is not None else None
+        return explain(bound, self._remote, self._observer, self._why_not(feeds))
 
     def wait_until_ready(self, input_feed: Mapping[str, np.ndarray], timeout_s: float = 60.0) -> bool:
         """Wait until costs for feeds of these shapes are known on both sides. Requests need not wait for it.
@@ -274,6 +300,8 @@ class InferenceSession:
             self._remote.close()
         if self._learner is not None:
             self._learner.close()
+        if self._tracer is not None:
+            self._tracer.close()
 
     def __enter__(self) -> "InferenceSession":
         return self
@@ -282,6 +310,9 @@ class InferenceSession:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _why_not(self, feeds: Mapping[str, np.ndarray]) -> str:
+        return "no server was given" if self._learner is None else self._learner.why_not(feeds)
 
     def _whole_session(self) -> Session:
         with self._lock:

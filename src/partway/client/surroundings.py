@@ -1,4 +1,4 @@
-"""What a session asks of the world beside its server: the time, a wait, chance, and to be called later.
+"""What a session asks of the world beside its server: the time, a wait, chance, the battery, and to be called later.
 
 Made once for each session and handed to all that it is made of, so that a test or a simulation can stand in for the
 world as a whole.
@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from partway.engine import Clock, Sleep
+from partway.planning import Charge, read_charge
 
 Later = Callable[[float, Callable[[], object]], Callable[[], None]]
 """Has something called after so many seconds, on any thread; gives what calls that off."""
@@ -43,9 +44,11 @@ class Surroundings:
         sleep: waits for seconds.
         generator: jitters what many clients would otherwise do at the same moment.
         later: has something called after a while.
+        charge: how full the battery is.
     """
 
     clock: Clock = time.monotonic
     sleep: Sleep = time.sleep
     generator: np.random.Generator = field(default_factory=np.random.default_rng)
     later: Later = call_later
+    charge: Charge = read_charge

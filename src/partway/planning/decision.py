@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from partway.errors import InputError
-from partway.planning.costs import Conditions, CostTable, FloatArray, describe_cut
+from partway.planning.costs import Conditions, CostTable, CutCost, FloatArray, describe_cut
 from partway.planning.energy import PowerDraw
 from partway.planning.objective import LATENCY, Goal, ObjectiveName, Weighed, weigh
 from partway.units import format_duration, format_energy
@@ -66,6 +66,11 @@ class Decision:
     def given_up_s(self) -> float | None:
         """For throughput, by how many seconds a single request is slower than at the fastest cut; None otherwise."""
         return None if self.fastest is None else self.latency_s - float(self._weighed.latency_s[self.fastest])
+
+    @property
+    def runner_up_cost(self) -> CutCost | None:
+        """What the best other cut costs, or None."""
+        return None if self.runner_up is None else self._weighed.table.costs[self.runner_up]
 
     @property
     def reason(self) -> str:
