@@ -1,6 +1,7 @@
 """What all tests share: one cache for the session, and a header that says what this run can show."""
 
 import importlib.metadata
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +20,12 @@ def pytest_report_header() -> list[str]:
         f"real models: {', '.join(names) or 'none'}",
         *missing_models(),
     ]
+
+
+def pytest_configure() -> None:
+    """Let Ctrl-C reach the programs that tests start: whoever is started in the background is told to ignore it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _version(name: str) -> str | None:
