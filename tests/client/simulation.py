@@ -9,6 +9,7 @@ the server, the seconds of pieces and what they compute. One seed makes one hist
 import copy
 import heapq
 import itertools
+import math
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
@@ -73,6 +74,7 @@ ANSWER_BYTES = 700
 NAMES = ("x", "a", "b", "c", "d", "y")
 # Where the breaker may stand open after a fault: its longest pause, the question's time, and a little.
 RECOVERY_S = 30.0 + 2.0 + 0.5
+QUESTION_LATE_S = 0.1  # however much the session was used while the question before was on its way
 
 
 class World:
@@ -367,6 +369,7 @@ class History:
         open_calls: calls that nobody had settled or withdrawn in the end.
         most_open_calls: after any request.
         pending: events that were still to come in the end.
+        latest_question_s: how long after the end of a pause the question came that should have ended it, at most.
     """
 
     troubles: tuple[Trouble, ...]
@@ -377,6 +380,7 @@ class History:
     open_calls: int
     most_open_calls: int
     pending: int
+    latest_question_s: float
 
 
 class Client:
@@ -395,8 +399,10 @@ class Client:
         self.packer = Packer(slowdown=1.0, clock=world.clock, sleep=world.sleep)
         self.traffic = Traffic()
         self.reconnection = Reconnection(self.remote.breaker, self._refresh, later=world.later, clock=world.clock)
+        self.latest_question_s = 0.0
         self._asked: Question | None = None
         self._next_s = 0.0
+        self._pause_ends_s = math.inf
 
     def run(self, x: np.ndarray) -> Result:
         request = Request(
@@ -409,6 +415,7 @@ class Client:
         )
         result = answer(request, self.bound, self.remote, self.packer)
         self.reconnection.used()
+        self._note_pause()
         if self.remote.breaker.closed and self.world.now_s >= self._next_s:
             self._next_s = self.world.now_s + 1.0
             self._refresh()
@@ -416,6 +423,8 @@ class Client:
 
     def _refresh(self) -> None:
         if self._asked is None and self.remote.breaker.claim():
+            if not self.remote.breaker.closed:
+                self.latest_question_s = max(self.latest_question_s, self.world.now_s - self._pause_ends_s)
             question = self._asked = self.remote.pose(self.bound)
             question.call.on_done(partial(self._hear, question))
             self.world.later(question.timeout_s, partial(self._hear, question))
@@ -429,6 +438,11 @@ class Client:
         with suppress(PartwayError):
             self.remote.hear(question)  # the costs that it tells are known, and never move
         self.reconnection.plan()
+        self._note_pause()
+
+    def _note_pause(self) -> None:
+        if self.remote.breaker.state == "open":
+            self._pause_ends_s = self.world.now_s + self.remote.breaker.pause_left_s
 
 
 def simulate(seed: int) -> History:
@@ -479,6 +493,7 @@ def simulate(seed: int) -> History:
         open_calls=sum(not call.settled for call in server.calls),
         most_open_calls=most_open,
         pending=world.pending,
+        latest_question_s=client.latest_question_s,
     )
 
 
@@ -500,6 +515,8 @@ def faults_of(history: History) -> list[str]:
             found.append(f"{name} paid for a server that was known to be gone")
     if not history.recovered:
         found.append(f"the breaker was not closed {RECOVERY_S} s after the last trouble")
+    if history.latest_question_s > QUESTION_LATE_S:
+        found.append(f"a question came {history.latest_question_s:.2f} s after the pause that it was to end")
     if history.most_open_calls > 1:
         found.append(f"{history.most_open_calls} calls were open after a request; one question at most may be")
     if history.open_calls or history.pending:

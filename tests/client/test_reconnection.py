@@ -76,3 +76,16 @@ def test_a_closed_one_asks_nothing(bench: Bench) -> None:
     bench.reconnection.close()
     bench.reconnection.used()
     assert not bench.rings
+
+
+def test_a_question_in_vain_is_followed_by_the_next_after_the_pause_however_much_the_session_is_used_meanwhile(
+    bench: Bench,
+) -> None:
+    bench.breaker.failed(Fault.UNREACHABLE, "gone")
+    bench.clock.advance(bench.breaker.pause_left_s)
+    assert bench.breaker.claim()
+    bench.reconnection.used()  # while the question is on its way
+    bench.breaker.failed(Fault.UNREACHABLE, "still gone")
+    bench.reconnection.plan()
+    ((when_s, _),) = bench.rings
+    assert when_s <= bench.clock() + 0.5

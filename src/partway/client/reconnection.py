@@ -7,6 +7,7 @@ learner's thread. The pauses are the breaker's, jittered and growing, so nothing
 import math
 import threading
 from collections.abc import Callable
+from functools import partial
 
 from partway.client.breaker import Breaker
 from partway.client.surroundings import Later
@@ -33,7 +34,8 @@ class Reconnection:
         self._clock = clock
         self._lock = threading.Lock()
         self._used_s = -math.inf
-        self._call_off: Callable[[], None] | None = None
+        self._due_s = math.inf
+        self._call_off: Callable[[], None] = _nothing
         self._closed = False
 
     def used(self) -> None:
@@ -46,20 +48,28 @@ class Reconnection:
         if self._breaker.closed or self._clock() - self._used_s > _IN_USE_S:
             return
         with self._lock:
-            if self._call_off is None and not self._closed:
-                self._call_off = self._later(max(_LEAST_S, self._breaker.pause_left_s), self._due)
+            delay_s = max(_LEAST_S, self._breaker.pause_left_s)
+            due_s = self._clock() + delay_s
+            # One planned for later is called off: it waits for another question to be given up, or a pause that ended.
+            if due_s < self._due_s - _LEAST_S and not self._closed:
+                self._call_off()
+                self._due_s = due_s
+                self._call_off = self._later(delay_s, partial(self._due, due_s))
 
     def close(self) -> None:
         """Ask nothing any more."""
         with self._lock:
             self._closed = True
-            call_off, self._call_off = self._call_off, None
-        if call_off is not None:
-            call_off()
+            call_off, self._call_off = self._call_off, _nothing
+        call_off()
 
-    def _due(self) -> None:
+    def _due(self, due_s: float) -> None:
         with self._lock:
-            self._call_off = None
-            closed = self._closed
-        if not closed:
-            self._ask()
+            if self._closed or due_s != self._due_s:  # called off while it was about to ring
+                return
+            self._due_s, self._call_off = math.inf, _nothing
+        self._ask()
+
+
+def _nothing() -> None:
+    """Calls nothing off."""
