@@ -72,8 +72,8 @@ STEPS: tuple[Callable[[np.ndarray], np.ndarray], ...] = (
 )
 ANSWER_BYTES = 700
 NAMES = ("x", "a", "b", "c", "d", "y")
-# Where the breaker may stand open after a fault: its longest pause, the question's time, and a little.
-RECOVERY_S = 30.0 + 2.0 + 0.5
+# Where the breaker may stand open after a fault: its longest pause, the longest question's time, and a little.
+RECOVERY_S = 30.0 + 10.0 + 0.5
 QUESTION_LATE_S = 0.1  # however much the session was used while the question before was on its way
 
 

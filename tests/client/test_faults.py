@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.client.tampering import tampering
+from tests.client.tampering import tampering, untouched
 from tests.models import chain_model, diamond_model, random_feeds, run_whole
 from tests.processes import ServerProcess, serving
 
@@ -120,6 +120,8 @@ def test_bits_that_flip_on_the_way_are_noticed_both_ways(
             setattr(proxy, way, flip)
             results = ask(session, feeds, expected)
             assert any(result.fell_back for result in results)
+            setattr(proxy, way, untouched)
+            assert offloads_again(session, feeds)
 
 
 def test_a_half_closed_connection_loses_nothing(
@@ -129,6 +131,8 @@ def test_a_half_closed_connection_loses_nothing(
         proxy.down = lambda _data: b""
         proxy.half_close()
         ask(session, feeds, expected)
+        proxy.down = untouched
+        assert offloads_again(session, feeds)
 
 
 def test_a_server_that_is_nowhere_costs_requests_nothing(model: Path, expected: dict[str, np.ndarray]) -> None:

@@ -1,14 +1,17 @@
 """The transport says what became of a request, and never waits for ever."""
 
+import socket
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import grpc
 import numpy as np
 import pytest
+from tests.client.tampering import tampering
 from tests.models import chain_model, random_feeds, run_whole
 
 from partway.client import GrpcTransport, connect
@@ -113,6 +116,73 @@ def test_a_server_that_is_absent_is_unavailable_at_once(model: Path) -> None:
     transport = connect("grpc://127.0.0.1:9", clock=lambda: 0.0)
     with pytest.raises(ServerUnavailable, match="UNAVAILABLE"):
         transport.start(request_of(model), 60.0).result()
+    transport.close()
+
+
+def test_a_server_that_came_back_is_found_by_the_first_request_after_that(model: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    transport = connect(f"grpc://127.0.0.1:{port}", clock=time.monotonic)
+    for _ in range(5):
+        with pytest.raises(ServerUnavailable):
+            transport.start(request_of(model), 60.0).result()
+    with run_server(model.parent, port=port) as server:
+        server.settle(60.0)
+        assert_answered(model, transport)
+    transport.close()
+
+
+def test_a_handshake_that_takes_seconds_is_waited_for(model: Path, link: RunningEmulator) -> None:
+    passes = threading.Event()
+
+    def late(data: bytes) -> bytes:
+        passes.wait(60.0)
+        return data
+
+    with tampering(link.address) as proxy:
+        proxy.up = proxy.down = late
+        transport = connect(f"grpc://{proxy.address[0]}:{proxy.address[1]}", clock=time.monotonic)
+        call = transport.start(request_of(model), 60.0)
+        try:
+            with pytest.raises(TimeoutError):
+                call.result(2.5)
+        finally:
+            passes.set()
+        assert call.result().response.tensors
+        transport.close()
+
+
+@contextmanager
+def hanging_up(port: int = 0) -> Iterator[int]:
+    """Somebody at a port who closes every connection at once, as a proxy does whose server is gone."""
+    with socket.create_server(("127.0.0.1", port)) as listener:
+
+        def accept() -> None:
+            with suppress(OSError):
+                while True:
+                    listener.accept()[0].close()
+
+        thread = threading.Thread(target=accept)
+        thread.start()
+        yield listener.getsockname()[1]
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join()
+
+
+def test_tls_is_thought_of_only_where_nobody_ever_answered(model: Path) -> None:
+    with hanging_up() as port:
+        transport = connect(f"grpc://127.0.0.1:{port}", clock=time.monotonic)
+        with pytest.raises(ServerUnavailable, match=r"closed the connection at once, perhaps it wants TLS"):
+            transport.start(request_of(model), 60.0).result()
+    with run_server(model.parent, port=port) as server:
+        server.settle(60.0)
+        assert_answered(model, transport)
+    with hanging_up(port):
+        with pytest.raises(ServerUnavailable):  # it may still go by the connection that ended
+            transport.start(request_of(model), 60.0).result()
+        with pytest.raises(ServerUnavailable, match="where a server answered before") as raised:
+            transport.start(request_of(model), 60.0).result()
+    assert "TLS" not in str(raised.value)
     transport.close()
 
 

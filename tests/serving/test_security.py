@@ -82,7 +82,7 @@ def test_who_cannot_be_trusted_is_told_apart(chain: Path, authority: Authority, 
             (server.url, Credentials(ca=stranger.ca), "nobody trusted here vouches for the server"),
             (server.url, None, "nobody trusted here vouches for the server"),
             (server.url, Credentials(ca=authority.ca, server_name="other.invalid"), "has another name"),
-            (f"grpc://{server.address}", None, "it may want TLS, then write grpcs://"),
+            (f"grpc://{server.address}", None, "perhaps it wants TLS, then write grpcs://"),
         ):
             with pytest.raises(ServerUnavailable, match=sentence):
                 ask(chain, url, credentials)

@@ -27,7 +27,7 @@ State = Literal["closed", "open", "half-open"]
 
 _LEAST_JITTER = 0.5  # pauses are drawn between this share and the whole: clients that failed together return apart
 _FORGIVEN_AFTER_S = 60.0  # failures longer ago than this lengthen no pause
-_QUESTION_S = 10.0  # after this long, nobody is thought to be asking any more
+_QUESTION_S = 15.0  # longer than any lasts: after this long, nobody is thought to be asking any more
 _MOST_LATE = 3
 _BUSY = frozenset({"RESOURCE_EXHAUSTED", "ABORTED", "INTERNAL"})
 

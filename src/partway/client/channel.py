@@ -17,9 +17,9 @@ PLAIN, SECURE = "grpc", "grpcs"
 _OPTIONS: tuple[tuple[str, int], ...] = (
     ("grpc.max_receive_message_length", DEFAULT_LIMITS.message_bytes),
     ("grpc.max_send_message_length", DEFAULT_LIMITS.message_bytes),
-    ("grpc.initial_reconnect_backoff_ms", 200),
-    ("grpc.min_reconnect_backoff_ms", 2000),  # also how long an attempt to connect may take
-    ("grpc.max_reconnect_backoff_ms", 5000),
+    # How long an attempt to connect may take, as long as the longest question. As a pause between attempts it never
+    # counts: after one that failed there is a new channel, which begins at once (see the transport).
+    ("grpc.min_reconnect_backoff_ms", 10_000),
     ("grpc.enable_http_proxy", 0),
     ("grpc.use_local_subchannel_pool", 1),  # or a new channel would share the dead connection
 )
@@ -32,13 +32,12 @@ _TROUBLES: tuple[tuple[str, str, str], ...] = (
     ),
     (SECURE, "Hostname Verification Check failed", "the server's certificate has another name; give it as server_name"),
     (SECURE, "WRONG_VERSION_NUMBER", "what listens there does not speak TLS; write grpc:// if that is meant"),
-    (
-        SECURE,
-        "Socket closed",
-        "it hung up in the handshake: it may want another certificate of ours, or take no more connections",
-    ),
-    (PLAIN, "Socket closed", "it hung up at once: it may want TLS, then write grpcs://, or take no more connections"),
 )
+_HUNG_UP = ("Socket closed", "Connection reset by peer")
+_WANTED = {
+    PLAIN: "TLS, then write grpcs://, or no more connections",
+    SECURE: "another certificate of ours, or no more connections",
+}
 _CONNECTING = "failed to connect"
 
 
@@ -110,12 +109,20 @@ class Door:
         named = () if self._server_name is None else (("grpc.ssl_target_name_override", self._server_name),)
         return grpc.secure_channel(self.address, self._credentials, options=(*_OPTIONS, *named))
 
-    def explain(self, details: str) -> str:
-        """What gRPC said of a connection, with what it means where that is known."""
+    def explain(self, details: str, *, heard_before: bool) -> str:
+        """What gRPC said of a connection, with what it means where that is known.
+
+        Args:
+            details: gRPC's words.
+            heard_before: whether anybody ever answered here; then it is not how we call that closes connections.
+        """
         if not details.startswith(_CONNECTING):
             return details
         meanings = (meaning for scheme, words, meaning in _TROUBLES if scheme == self._scheme and words in details)
         meaning = next(meanings, None)
+        if meaning is None and any(words in details for words in _HUNG_UP):
+            why = "where a server answered before" if heard_before else f"perhaps it wants {_WANTED[self._scheme]}"
+            meaning = f"it closed the connection at once, {why}"
         return details if meaning is None else f"{meaning} ({details})"
 
 

@@ -31,7 +31,8 @@ from partway.wire import (
     encode_cost_query,
 )
 
-_ASK_S = 2.0
+# How long a question lasts: the first one, and after others in vain. A handshake over a slow link may take seconds.
+_ASK_S, _MOST_ASK_S = 2.0, 10.0
 _ALL_OF_IT = 0.9  # whoever waited so much of the time was left waiting
 _NOT_UNDERSTOOD = "INVALID_ARGUMENT"
 # What the call outlasts the wait by, for a device that is slower than expected, or cannot finish at all.
@@ -87,6 +88,7 @@ class Remote:
         self._observer = observer
         self._model_name = model_name
         self._timeout_s = timeout_s
+        self._ask_s = _ASK_S
         self._clock = surroundings.clock
 
     def send(
@@ -158,7 +160,7 @@ class Remote:
             cuts=tuple(cut.crossing for cut in bound.offloaded),
             padding_bytes=padding_bytes,
         )
-        request, timeout_s = encode_cost_query(query), min(_ASK_S, self._timeout_s)
+        request, timeout_s = encode_cost_query(query), min(self._ask_s, self._timeout_s)
         posed_s = self._clock()
         return Question(
             request=request,
@@ -177,6 +179,7 @@ class Remote:
         except PartwayError as error:
             waited_s = self._clock() - question.posed_s
             late = waited_s >= _ALL_OF_IT * question.timeout_s
+            self._ask_s = min(_MOST_ASK_S, 2.0 * self._ask_s) if late else _ASK_S
             self._failed(error, question.request, waited_s=waited_s if late else None)
             raise
         exchange = Exchange(
@@ -194,6 +197,7 @@ class Remote:
         self._transport.close()
 
     def _heard(self, exchange: Exchange, *, question: bool) -> None:
+        self._ask_s = _ASK_S
         self.breaker.answered(question=question)
         self._observer.saw_answer(
             up_bytes=exchange.up_bytes,

@@ -49,15 +49,22 @@ class Transport(Protocol):
 class _Connection:
     channel: grpc.Channel
     infer: Callable[..., grpc.Future]
+    was_heard: bool = False
     unheard: int = 0  # calls in a row that were withdrawn, with nothing heard meanwhile
 
 
 class GrpcTransport:
-    """Carries requests over one connection, and over a new one once that fell silent.
+    """Carries requests over one connection, and over a new one once that broke or fell silent.
 
     A connection that fell silent may be dead without knowing it, or have megabytes of an abandoned request in its way:
     nobody waits for it again, and it is closed when the last request on it has ended. It counts as silent when an
-    answer did not come in time, or when two calls in a row were withdrawn without a word from the server.
+    answer did not come in time, or when two calls in a row were withdrawn without a word from the server; one, where
+    there never was any.
+
+    Nor is one used again that broke or could not be made. gRPC would pause before it tries anew, and fail whatever is
+    sent meanwhile: a server that is back would be missed by the very question that was to find it. When to try is the
+    breaker's to say. So an attempt to connect lasts as long as the call that wanted it, which a slow link needs: the
+    handshake may stand behind hundreds of kilobytes of an abandoned request.
 
     Args:
         door: opens connections to the server.
@@ -68,7 +75,7 @@ class GrpcTransport:
         self._clock = clock
         self._door = door
         self._lock = threading.Lock()
-        self._closed = False
+        self._closed = self._was_heard = False
         self._connection = self._open()
         self._calls: dict[PendingCall, _Connection] = {}
 
@@ -80,13 +87,13 @@ class GrpcTransport:
         def withdraw(expired: bool) -> None:
             if future is not None:
                 future.cancel()
-            self._leave(call, heard=False, silent=expired)
+            self._leave(call, heard=False, lost=expired)
 
         def arrived(future: grpc.Future) -> None:
             round_trip_s = self._clock() - start_s
-            silent = future.code() is grpc.StatusCode.DEADLINE_EXCEEDED and not future.trailing_metadata()
-            if call.settle(lambda: _read(self._door, future, round_trip_s=round_trip_s, up_bytes=len(content))):
-                self._leave(call, heard=not silent, silent=silent)
+            lost = _is_lost(future)
+            if call.settle(lambda: self._read(future, round_trip_s=round_trip_s, up_bytes=len(content))):
+                self._leave(call, heard=not lost, lost=lost)
 
         # Not left to gRPC's own deadline: a write that the network swallows keeps it waiting for ever.
         call = PendingCall(clock=self._clock, lasts_s=timeout_s + _GRACE_S, withdraw=withdraw)
@@ -97,7 +104,7 @@ class GrpcTransport:
             future = connection.infer(content, timeout=timeout_s, metadata=self._door.headers)
         except ValueError as error:  # the channel was closed before
             call.fail(ServerUnavailable(f"the connection to {self._door.address} was closed: {error}"))
-            self._leave(call, heard=False, silent=False)
+            self._leave(call, heard=False, lost=False)
             return call
         future.add_done_callback(arrived)
         return call
@@ -116,11 +123,13 @@ class GrpcTransport:
         # No serialisers: encoding and decoding are the device's time, not the network's.
         return _Connection(channel, channel.unary_unary(Method.MODEL_INFER.path).future)
 
-    def _leave(self, call: PendingCall, *, heard: bool, silent: bool) -> None:
+    def _leave(self, call: PendingCall, *, heard: bool, lost: bool) -> None:
         with self._lock:
             connection = self._calls.pop(call)
+            self._was_heard |= heard
+            connection.was_heard |= heard
             connection.unheard = 0 if heard else connection.unheard + 1
-            given_up = silent or connection.unheard >= _MOST_UNHEARD
+            given_up = lost or connection.unheard >= (_MOST_UNHEARD if connection.was_heard else 1)
             if given_up and self._connection is connection and not self._closed:
                 logger.info("connection_abandoned address=%s", self._door.address)
                 self._connection = self._open()
@@ -128,30 +137,38 @@ class GrpcTransport:
         if unused:
             _close(connection.channel)
 
+    def _read(self, future: grpc.Future, *, round_trip_s: float, up_bytes: int) -> Answer:
+        try:
+            received = cast(bytes | None, future.result())
+        except grpc.FutureCancelledError as error:
+            raise ServerUnavailable("the connection was closed while the server was asked") from error
+        except grpc.RpcError as error:
+            status, details = error.code(), error.details() or "no details"
+            state = _state(error)
+            if state is not None:
+                raise ServerNotReady(status.name, details, state) from error
+            if status in _NO_ANSWER:
+                why = self._door.explain(details, heard_before=self._was_heard)
+                raise ServerUnavailable(f"no answer from the server ({status.name}): {why}") from error
+            raise ServerRefused(status.name, details) from error
+        if received is None:  # gRPC's own view of a stream whose message was damaged on its way
+            raise WireError("the answer ended well and held no message; one was expected")
+        return Answer(
+            response=decode_response(received), round_trip_s=round_trip_s, up_bytes=up_bytes, down_bytes=len(received)
+        )
 
-def _read(door: Door, future: grpc.Future, *, round_trip_s: float, up_bytes: int) -> Answer:
-    try:
-        received = cast(bytes | None, future.result())
-    except grpc.FutureCancelledError as error:
-        raise ServerUnavailable("the connection was closed while the server was asked") from error
-    except grpc.RpcError as error:
-        status, details = error.code(), error.details() or "no details"
-        state = _state(error)
-        if state is not None:
-            raise ServerNotReady(status.name, details, state) from error
-        if status in _NO_ANSWER:
-            raise ServerUnavailable(f"no answer from the server ({status.name}): {door.explain(details)}") from error
-        raise ServerRefused(status.name, details) from error
-    if received is None:  # gRPC's own view of a stream whose message was damaged on its way
-        raise WireError("the answer ended well and held no message; one was expected")
-    return Answer(
-        response=decode_response(received), round_trip_s=round_trip_s, up_bytes=up_bytes, down_bytes=len(received)
-    )
+
+def _is_lost(future: grpc.Future) -> bool:
+    # What servers say of themselves comes with a word about it; what gRPC finds out here has none.
+    code = future.code()
+    if code is grpc.StatusCode.UNAVAILABLE:
+        return _state(future) is None
+    return code is grpc.StatusCode.DEADLINE_EXCEEDED and not future.trailing_metadata()
 
 
-def _state(error: grpc.RpcError) -> str | None:
+def _state(ended: grpc.RpcError | grpc.Future) -> str | None:
     # In what a server of ours says last when it is there and not ready.
-    for name, value in error.trailing_metadata() or ():
+    for name, value in ended.trailing_metadata() or ():
         if name == STATE_HEADER:
             return str(value)
     return None
