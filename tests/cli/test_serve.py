@@ -97,6 +97,7 @@ def test_wrong_options_are_one_line(partway: Command, tmp_path: Path) -> None:
         ("--max-message", "64"),
         ("--max-message", "3GB"),
         ("--queue", "0"),
+        ("--queue", "1025"),
         ("--requests-per-client", "0"),
         ("--pieces-per-minute", "-1"),
         ("--memory", "1kB"),

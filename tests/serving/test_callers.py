@@ -18,11 +18,3 @@ from partway.serving.callers import Caller, stranger
 def test_a_stranger_is_named_after_the_address_that_they_call_from(connection: str, name: str) -> None:
     caller = stranger(connection)
     assert caller == Caller(name=name, connection=connection, authenticated=False)
-
-
-def test_strangers_have_a_share_for_each_connection_and_the_proved_one_for_all_of_theirs() -> None:
-    first, second = stranger("ipv4:10.0.0.7:1"), stranger("ipv4:10.0.0.7:2")
-    assert first.share != second.share
-    assert first.name == second.name
-    proved = [Caller(name="robot", connection=f"ipv4:10.0.0.7:{port}", authenticated=True) for port in (1, 2)]
-    assert {caller.share for caller in proved} == {"robot"}

@@ -162,9 +162,53 @@ def test_64_clients_find_room_and_an_equal_share_beside_one_that_floods() -> Non
             future.result(PATIENCE_S)
         floods[0].result(PATIENCE_S)
         for future in floods[1:]:
-            with pytest.raises(TooManyRequests, match="most of them are this client's"):
+            with pytest.raises(TooManyRequests, match="flood has most of them"):
                 future.result(PATIENCE_S)
     assert served == dict.fromkeys(("flood", *NAMES[:63]), 1)
+
+
+def test_one_address_has_one_share_however_many_connections_it_opens() -> None:
+    clock = Clock()
+    order: list[str] = []
+    held, began = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        began.set()
+        assert held.wait(PATIENCE_S)
+
+    with executor_at(clock, capacity=64) as executor:
+        executor.submit(hold)
+        assert began.wait(PATIENCE_S)
+        floods = [
+            executor.submit(partial(order.append, "flood"), share="10.0.0.66", line=f"10.0.0.66:{port}")
+            for port in range(64)
+        ]
+        honest = executor.submit(partial(order.append, "honest"), share="10.0.0.7", line="10.0.0.7:4000")
+        assert executor.waiting == 64
+        held.set()
+        honest.result(PATIENCE_S)
+        with pytest.raises(TooManyRequests, match=r"10\.0\.0\.66 has most of them"):
+            floods[-1].result(PATIENCE_S)
+    assert order.index("honest") <= 1
+
+
+def test_the_longest_connection_of_an_address_makes_room_for_its_others() -> None:
+    clock = Clock()
+    held, began = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        began.set()
+        assert held.wait(PATIENCE_S)
+
+    with executor_at(clock, capacity=4) as executor:
+        executor.submit(hold)
+        assert began.wait(PATIENCE_S)
+        floods = [executor.submit(lambda: None, share="::1", line="one") for _ in range(4)]
+        other = executor.submit(lambda: None, share="::1", line="two")
+        held.set()
+        other.result(PATIENCE_S)
+        with pytest.raises(TooManyRequests):
+            floods[-1].result(PATIENCE_S)
 
 
 def test_who_has_several_waiting_is_told_what_the_next_of_theirs_waits() -> None:

@@ -99,3 +99,47 @@ def test_nothing_is_nobodys_turn() -> None:
         turns.take_next()
     with pytest.raises(LookupError, match="no share is the largest"):
         _ = turns.largest
+
+
+def lined(arrivals: list[tuple[str, str]]) -> Turns[tuple[str, str, int]]:
+    turns: Turns[tuple[str, str, int]] = Turns()
+    for number, (share, line) in enumerate(arrivals):
+        turns.add(share, (share, line, number), line)
+    return turns
+
+
+lines = st.lists(st.tuples(st.sampled_from("ab"), st.sampled_from("xyz")), max_size=30)
+
+
+def test_the_lines_of_a_share_take_turns_within_its_own() -> None:
+    turns = lined([("a", "x"), ("a", "x"), ("a", "y"), ("b", "z"), ("b", "z")])
+    assert [turns.take_next()[:2] for _ in range(5)] == [("a", "x"), ("b", "z"), ("a", "y"), ("b", "z"), ("a", "x")]
+
+
+@given(lines)
+def test_turns_go_by_share_first_and_by_line_within_it(arrivals: list[tuple[str, str]]) -> None:
+    turns = lined(arrivals)
+    foretold, copied = list(turns), turns.copy()
+    had: Counter[str] = Counter()
+    had_in_line: Counter[tuple[str, str]] = Counter()
+    order = []
+    while turns:
+        share, line, _ = item = turns.take_next()
+        order.append(item)
+        had[share] += 1
+        had_in_line[share, line] += 1
+        for other in set(arrivals):
+            if turns.waiting(other[0]):
+                assert had[other[0]] >= max(had.values()) - 1
+            if turns.waiting(*other):
+                own = [count for (name, _), count in had_in_line.items() if name == other[0]]
+                assert had_in_line[other] >= max(own, default=0) - 1
+    assert order == foretold == [copied.take_next() for _ in range(len(copied))]
+    assert sorted(number for *_, number in order) == list(range(len(arrivals)))
+
+
+def test_the_longest_line_of_a_share_gives_back_its_newest() -> None:
+    turns = lined([("a", "x"), ("a", "y"), ("a", "y"), ("b", "z")])
+    assert turns.most_in_line("a") == 2
+    assert turns.take_newest("a") == ("a", "y", 2)
+    assert turns.most_in_line("c") == 0

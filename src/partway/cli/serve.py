@@ -32,6 +32,7 @@ SIGTERM and Ctrl-C let it answer what it has accepted, then stop.
 _LARGEST_PORT = 65_535
 _LARGEST_MESSAGE_BYTES = 2**31 - 1  # of gRPC and protobuf
 _LEAST_MEMORY_BYTES = 2**20
+_LONGEST_QUEUE = 1024  # each answer says what the next request would wait behind all of them
 _LARGEST_BATCH = 64
 _LONGEST_BATCH_WAIT_S = 1.0
 
@@ -143,13 +144,19 @@ def _add_limits(parser: argparse.ArgumentParser) -> None:
         metavar="SIZE",
         help="longest message accepted (default 64MiB)",
     )
-    group.add_argument("--queue", type=count, default=64, metavar="N", help="requests that may wait (default 64)")
+    group.add_argument(
+        "--queue",
+        type=as_argument(_parse_queue),
+        default=256,
+        metavar="N",
+        help=f"requests that may wait, at most {_LONGEST_QUEUE} (default 256)",
+    )
     group.add_argument(
         "--requests-per-client",
         type=count,
-        default=64,
         metavar="N",
-        help="requests of one client that are not answered yet (default 64)",
+        help="requests of one token, certificate or address that are not answered yet (default half of --queue, at "
+        "least 32)",
     )
     group.add_argument(
         "--pieces-per-minute",
@@ -232,6 +239,12 @@ def _parse_memory(text: str) -> int:
     if size_bytes < _LEAST_MEMORY_BYTES:
         raise InputError(f"{text!r} is too little memory for pieces; write 1MiB or more, for instance 4GiB")
     return int(size_bytes)
+
+
+def _parse_queue(text: str) -> int:
+    if not (text.isascii() and text.isdigit()) or not 1 <= int(text) <= _LONGEST_QUEUE:
+        raise InputError(f"{text!r} is no length of a queue; write a number from 1 to {_LONGEST_QUEUE}")
+    return int(text)
 
 
 def _parse_batch_size(text: str) -> int:

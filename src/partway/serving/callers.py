@@ -12,7 +12,9 @@ from urllib.parse import unquote
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """Who sent a request.
+    """Who sent a request: limits and shares of the turns go by the name, and its connections share what it gets.
+
+    So nobody gains by opening ever more of them, and many devices that call from one address take turns all the same.
 
     Attributes:
         name: who they proved to be, by token or certificate; else the address that they called from.
@@ -23,15 +25,6 @@ class Caller:
     name: str
     connection: str
     authenticated: bool = False
-
-    @property
-    def share(self) -> str:
-        """What gets a share of the turns: who proved to be somebody gets one, however many connections they open.
-
-        Others get one for each connection, since many devices may call from one address; `name`, by which limits
-        go, keeps them from gaining much by opening ever more.
-        """
-        return self.name if self.authenticated else self.connection
 
 
 @lru_cache(maxsize=1024)  # every request asks, and connections last

@@ -44,7 +44,7 @@ class Executor:
         metrics: told how many jobs each run answers.
     """
 
-    def __init__(self, *, clock: Clock, workers: int = 1, capacity: int = 64, metrics: Metrics | None = None) -> None:
+    def __init__(self, *, clock: Clock, workers: int = 1, capacity: int = 256, metrics: Metrics | None = None) -> None:
         self._clock = clock
         self._metrics = metrics or NullMetrics()
         self._capacity = capacity
@@ -68,6 +68,7 @@ class Executor:
         work: Callable[[], T],
         *,
         share: str = "",
+        line: str = "",
         seat: Seat | None = None,
         expected_s: float | None = None,
         unloaded_s: float | None = None,
@@ -79,11 +80,13 @@ class Executor:
     ) -> Future[Served[T]]:
         """Queue a job; cancelling the future before its turn takes it out again.
 
-        Where as many wait as may, the newest job of whoever has most of them makes room for somebody who has fewer.
+        Where as many wait as may, the newest job of whoever has most of them makes room for somebody who has fewer; and
+        within a share, that of its longest line for a shorter one.
 
         Args:
             work: what to run.
             share: whose turn it takes.
+            line: of that share, which take turns among themselves.
             seat: its place in the group that it may run with, if there is one.
             expected_s: seconds it may take on an idle machine, or None where nobody knows.
             unloaded_s: seconds it was seen to take on an idle machine; what it takes now, against these, is the
@@ -106,6 +109,7 @@ class Executor:
             work=work,
             future=future,  # type: ignore[arg-type]  # a future of T is read as one of objects, never written so
             share=share,
+            line=line,
             seat=seat,
             expected_s=expected_s,
             unloaded_s=unloaded_s,
@@ -123,16 +127,17 @@ class Executor:
             if self._closed:
                 raise ModelUnavailable("the server is shutting down; send the request elsewhere", state="draining")
             late = self._drop_late(now_s) if len(self._turns) >= self._capacity else ()
-            displaced = self._displace(share) if len(self._turns) >= self._capacity else None
+            displaced = self._displace(share, line) if len(self._turns) >= self._capacity else None
             full = len(self._turns) >= self._capacity
             if not full:
-                self._turns.add(share, job)
+                self._turns.add(share, job, line)
                 if job.group is not None:
-                    job.group.returning.came(share, now_s)
+                    job.group.returning.came(job.asker, now_s)
                 self._changed.notify_all()
         expire(late)
         if displaced is not None:
-            refuse(displaced, TooManyRequests(self._crowded("most of them are this client's: its newest gave way")))
+            so = f"{displaced.share} has most of them, and its newest gave way"
+            refuse(displaced, TooManyRequests(self._crowded(so)))
         if full:
             raise ServerBusy(self._crowded("send it later or elsewhere"))
         future.add_done_callback(lambda done: self._forget(job) if done.cancelled() else None)
@@ -277,7 +282,7 @@ class Executor:
         with self._changed:
             self._outlook.learn_together(group, len(jobs), end_s - start_s, end_s)
             for job in jobs:
-                group.returning.answered(job.share, end_s)
+                group.returning.answered(job.asker, end_s)
         self._leave(run)
         for job, outcome in zip(jobs, outcomes, strict=True):
             self._answer(job, outcome, start_s, end_s)
@@ -300,7 +305,7 @@ class Executor:
             if gave:
                 self._outlook.learn(job, end_s - start_s, end_s)
             if job.group is not None:
-                job.group.returning.answered(job.share, end_s)
+                job.group.returning.answered(job.asker, end_s)
         if len(run.jobs) == 1:
             self._leave(run)
         self._answer(job, outcome, start_s, end_s)
@@ -323,7 +328,7 @@ class Executor:
 
     def _load(self, job: Job, now_s: float, *, service_s: float, queue_s: float) -> Load:
         """The load that the next job of the same share and group will find."""
-        arrival = Job(work=job.work, share=job.share, seat=job.seat)
+        arrival = Job(work=job.work, share=job.share, line=job.line, seat=job.seat)
         with self._changed:
             delay_s = self._outlook.delay_s(self._turns, self._running, len(self._threads), arrival, now_s)
             slowdown = self._outlook.slowdown(job.group, now_s)
@@ -334,11 +339,14 @@ class Executor:
             queue_s=_within(queue_s),
         )
 
-    def _displace(self, share: str) -> Job | None:
-        """Take out the newest job of whoever has most, where that is fairer than to refuse this share's."""
-        largest = self._turns.largest
-        if self._turns.waiting(largest) > self._turns.waiting(share) + 1:
-            return self._turns.take_newest(largest)
+    def _displace(self, share: str, line: str) -> Job | None:
+        """Take out the newest job of whoever has most, where that is fairer than to refuse this one."""
+        turns = self._turns
+        largest = turns.largest
+        if turns.waiting(largest) > turns.waiting(share) + 1:
+            return turns.take_newest(largest)
+        if turns.most_in_line(share) > turns.waiting(share, line) + 1:
+            return turns.take_newest(share)
         return None
 
     def _crowded(self, so: str) -> str:
@@ -346,14 +354,14 @@ class Executor:
 
     def _forget(self, job: Job) -> None:
         with self._changed:
-            if self._turns.remove(job.share, job):  # its tensors may be large: not kept until its turn comes
+            if self._turns.remove(job.share, job, job.line):  # its tensors may be large: not kept until its turn comes
                 self._changed.notify_all()
                 self._emptied.notify_all()
 
     def _drop_late(self, now_s: float) -> tuple[Job, ...]:
         gone = tuple(job for job in self._turns if job.future.cancelled() or job.is_late(now_s))
         for job in gone:
-            self._turns.remove(job.share, job)
+            self._turns.remove(job.share, job, job.line)
         return gone
 
 

@@ -271,7 +271,8 @@ class Handlers:
         estimate = job.bound.costs.estimate(job.piece)
         future = self._executor.submit(
             job.run,
-            share=caller.share,
+            share=caller.name,
+            line=caller.connection,
             seat=self._batcher.seat(source, job.bound, job.piece, job),
             expected_s=None if estimate is None else estimate.seconds,
             unloaded_s=estimate.seconds if estimate is not None and estimate.measured else None,

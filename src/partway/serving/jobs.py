@@ -117,6 +117,7 @@ class Job:
     work: Callable[[], object]
     future: Future[Served[object]] = field(default_factory=Future)
     share: str = ""
+    line: str = ""
     seat: Seat | None = None
     expected_s: float | None = None
     unloaded_s: float | None = None
@@ -124,6 +125,11 @@ class Job:
     arrived_s: float = 0.0
     lead_s: float = 0.0
     aside_s: Callable[[], float] = lambda: 0.0
+
+    @property
+    def asker(self) -> tuple[str, str]:
+        """Who waits for it, by share and line."""
+        return self.share, self.line
 
     @property
     def group(self) -> Group | None:
@@ -159,7 +165,8 @@ def refuse(job: Job, error: PartwayError) -> None:
 def pick(take_from: Turns[Job]) -> tuple[Job, ...]:
     """Take the jobs that run next: the one whose turn it is, and those that join it.
 
-    Where others wait too, each share gives one job at most, so that nobody waits for more than a round of turns.
+    Where others wait too, each share gives one job at most, so that nobody waits for more than a round of turns; where
+    all who wait are of one share, each of its lines does.
 
     Raises:
         LookupError: nothing waits.
@@ -170,12 +177,12 @@ def pick(take_from: Turns[Job]) -> tuple[Job, ...]:
         return (first,)
     alike = [job for job in take_from if job.group is group]
     if len(alike) < len(take_from):
-        ones: dict[str, Job] = {}
+        rivals = take_from.waiting(first.share) < len(take_from)
+        ones: dict[tuple[str, str], Job] = {(first.share, "" if rivals else first.line): first}
         for job in alike:
-            ones.setdefault(job.share, job)
-        ones.pop(first.share, None)
-        alike = list(ones.values())
+            ones.setdefault((job.share, "" if rivals else job.line), job)
+        alike = list(ones.values())[1:]
     joined = alike[: group.size(1 + len(alike)) - 1]
     for job in joined:
-        take_from.take(job.share, job)
+        take_from.take(job.share, job, job.line)
     return (first, *joined)

@@ -108,7 +108,7 @@ class Outlook:
         free_s = busy + [0.0] * (workers - len(busy))
         heapq.heapify(free_s)
         ahead = turns.copy()
-        ahead.add(arrival.share, arrival)
+        ahead.add(arrival.share, arrival, arrival.line)
         while True:
             jobs = pick(ahead)
             if arrival in jobs:

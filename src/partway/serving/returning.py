@@ -8,9 +8,10 @@ Kept for each group, under the executor's lock.
 """
 
 from collections import OrderedDict
+from collections.abc import Hashable
 from dataclasses import dataclass
 
-_MOST_SHARES = 256
+_MOST_ASKERS = 256
 
 
 @dataclass(slots=True)
@@ -28,22 +29,22 @@ class Returning:
 
     def __init__(self, within_s: float) -> None:
         self._within_s = within_s
-        self._visits: OrderedDict[str, _Visit] = OrderedDict()
+        self._visits: OrderedDict[Hashable, _Visit] = OrderedDict()
 
-    def came(self, share: str, now_s: float) -> None:
+    def came(self, asker: Hashable, now_s: float) -> None:
         """Take in that a job arrived."""
-        visit = self._visits.setdefault(share, _Visit())
-        self._visits.move_to_end(share)
+        visit = self._visits.setdefault(asker, _Visit())
+        self._visits.move_to_end(asker)
         if visit.answered_s is not None:
             visit.prompt = now_s - visit.answered_s <= self._within_s
         visit.answered_s = None
-        if len(self._visits) > _MOST_SHARES:
+        if len(self._visits) > _MOST_ASKERS:
             self._visits.popitem(last=False)
 
-    def answered(self, share: str, now_s: float) -> None:
+    def answered(self, asker: Hashable, now_s: float) -> None:
         """Take in that a job was answered."""
-        if share in self._visits:
-            self._visits[share].answered_s = now_s
+        if asker in self._visits:
+            self._visits[asker].answered_s = now_s
 
     def expected(self, now_s: float) -> tuple[int, float]:
         """How many are about to come, and the seconds until the last of them would be too late to be expected."""

@@ -59,6 +59,7 @@ DEFAULT_MESSAGE_BYTES = 64 * 2**20
 _IN_FLIGHT_BYTES = 512 * 2**20
 _PREPARING_THREADS = 4
 _WAITING_BESIDE_QUEUE = 128  # requests that are being decoded or prepared
+_LEAST_PER_CLIENT = 32  # requests that are not answered yet
 _GRACE_S = 10.0
 _NO_REST = "the REST face needs aiohttp and prometheus-client: pip install 'partway[rest]'"
 
@@ -75,7 +76,8 @@ class ServerOptions:
         memory_bytes: of the sessions and graphs that are kept, weights apart, which are files; by default half of what
             is free at the start. What was used least recently is dropped, and made anew when it is asked for.
         pieces_per_minute: of one client, cuts and shapes that were not there and had to be built.
-        requests_per_client: of one caller, requests that are not answered yet.
+        requests_per_client: of one caller, requests that are not answered yet; by default half of those that may wait,
+            at least 32: a caller may be an address that many devices share.
         batch_size: most requests of one tail that run as one, where that was seen to be right and faster; 1 for none.
         batch_wait_s: longest that the processor waits for somebody who is about to come, where that makes it faster.
         bound_models: models and shapes that are kept ready to run.
@@ -96,10 +98,10 @@ class ServerOptions:
     runtime: OrtRuntime | None = None
     cache: Cache | None = None
     workers: int = 1
-    queue_capacity: int = 64
+    queue_capacity: int = 256
     memory_bytes: int | None = None
     pieces_per_minute: int = 60
-    requests_per_client: int = 64
+    requests_per_client: int | None = None
     batch_size: int = 8
     batch_wait_s: float = 0.002
     bound_models: int = 256
@@ -349,7 +351,7 @@ class Server:
             clock=options.clock,
             codecs=available_codecs(),
             decoded_bytes=options.message_bytes,
-            requests_per_client=options.requests_per_client,
+            requests_per_client=options.requests_per_client or max(_LEAST_PER_CLIENT, options.queue_capacity // 2),
             pieces_per_minute=options.pieces_per_minute,
             version=_installed_version(),
         )
