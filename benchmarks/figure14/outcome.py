@@ -9,6 +9,7 @@ from statistics import median
 
 import msgspec
 import numpy as np
+from benchmarks.bootstrap import spread_of_means
 from benchmarks.figure14.playing import Ask, PartwayAsk
 from benchmarks.figure14.reckoning import Choices, Ints, Reckoner, choose, shares
 from benchmarks.figure14.scaling import Scale, third_share
@@ -41,7 +42,7 @@ class Point:
         crossing: what it sent.
         codec: under which codec.
         measured_s: what it took.
-        reckoned_s: what its cut should have taken; None where the device finished alone after asking in vain.
+        reckoned_s: what the cut that was decided for should have taken, whoever finished; None for an unknown one.
         knower_s: what the chooser that knows the rate of the moment would have taken.
         clairvoyant_s: what the best cut would have taken.
         server_only_s: what sending the inputs would have taken.
@@ -77,11 +78,15 @@ class Outcome:
             `clairvoyant` and `partway_reckoned` are reckoned at the moments of partway's requests, `partway` is
             measured.
         best_fixed: the cut that is best on average.
-        to_knower: partway's measured mean over that of the chooser who knows the rate of the moment.
-        choices_to_knower: the same of its reckoned mean: what its choices alone cost.
+        to_knower: partway's measured mean over that of the chooser who knows the rate of the moment, which is reckoned.
+        to_knower_spread: 95 % of that ratio over requests drawn anew.
+        choices_to_knower: the same of what the cuts that it decided for are reckoned to take, though the device rescued
+            some requests: what its choices alone cost.
+        choices_spread: 95 % of it.
         to_best_fixed: its measured mean over the best fixed cut's.
         reckoned_to_measured: of the real requests of each way, by which the reckoning is judged.
         fell_back: how many requests asked the server in vain.
+        hedged: share of partway's requests that the device began to finish beside the server.
         lost: requests without an answer, of every way.
         wrong: answers that were not the whole model's, of every way.
         points: partway's requests, in order.
@@ -99,10 +104,13 @@ class Outcome:
     ways: dict[str, Seconds]
     best_fixed: str
     to_knower: float
+    to_knower_spread: tuple[float, float]
     choices_to_knower: float
+    choices_spread: tuple[float, float]
     to_best_fixed: float
     reckoned_to_measured: dict[str, float]
     fell_back: int
+    hedged: float
     lost: int
     wrong: int
     points: tuple[Point, ...]
@@ -136,6 +144,7 @@ def sum_up(
     measured = np.array([ask.total_s for ask in answered])
     rows = np.array([_row(reckoner.table, ask) for ask in answered])
     reckoned = np.where(rows >= 0, choices.of(np.maximum(rows, 0)), measured)
+    plain = (rows >= 0) & np.array([_as_decided(ask) for ask in answered], bool)
     alone, whole = len(reckoner.table) - 1, inputs_row(reckoner.table)
     knower, clairvoyant = choices.of(choices.knower), choices.of(choices.clairvoyant)
     fixed = choices.seconds[:, choices.best_fixed]
@@ -163,14 +172,17 @@ def sum_up(
         ways={name: Seconds.of(values) for name, values in ways.items()},
         best_fixed=name_of(reckoner.table.costs[choices.best_fixed].crossing),
         to_knower=float(measured.mean() / knower.mean()),
+        to_knower_spread=spread_of_means(measured, knower, paired=True),
         choices_to_knower=float(reckoned.mean() / knower.mean()),
+        choices_spread=spread_of_means(reckoned, knower, paired=True),
         to_best_fixed=float(measured.mean() / fixed.mean()),
         reckoned_to_measured={
             "device_only": _judged(reckoner, device, alone),
             "server_only": _judged(reckoner, server, whole),
-            "partway": float(reckoned[rows >= 0].sum() / measured[rows >= 0].sum()),
+            "partway": float(reckoned[plain].sum() / measured[plain].sum()) if plain.any() else float("nan"),
         },
-        fell_back=int((rows < 0).sum()),
+        fell_back=sum(ask.result is not None and ask.result.fell_back for ask in answered),
+        hedged=sum(ask.result is not None and ask.result.hedged for ask in answered) / max(1, len(answered)),
         lost=sum(bool(ask.lost) for ask in everyone),
         wrong=sum(ask.wrong for ask in everyone),
         points=tuple(_points(reckoner, answered, choices, rows, whole)),
@@ -194,22 +206,20 @@ def message_bytes(table: CostTable, partway: Sequence[PartwayAsk]) -> tuple[floa
     return (median(up), median(down)) if up else (0.0, 0.0)
 
 
-def as_run(table: CostTable, partway: Sequence[PartwayAsk], device: Sequence[Ask]) -> CostTable:
-    """The costs, corrected by what heads and tails took in the requests themselves: one factor for each end.
+def as_run(table: CostTable, device: Sequence[Ask], server: Sequence[Ask]) -> CostTable:
+    """The costs, corrected by what whole models took in the requests themselves: one factor for each end.
 
-    Pieces are timed one after the other, and run amid all that a request needs beside them.
+    Pieces are timed one after the other, and run amid all that a request needs beside them. Partway's own requests have
+    no say: were it slow, those whom it is held against would be reckoned slow, too.
+
+    Args:
+        table: what the cuts should cost.
+        device: requests of device-only: the factor of heads.
+        server: requests of server-only: the factor of tails.
     """
+    whole = table.costs[inputs_row(table)]
     heads = [ask.total_s / table.costs[-1].device_s for ask in device if not ask.lost]
-    tails = []
-    for ask in partway:
-        row = _row(table, ask)
-        if ask.result is None or row < 0:
-            continue
-        cost = table.costs[row]
-        if cost.device_s > 0.0:
-            heads.append(ask.result.device_s / cost.device_s)
-        if cost.server_s > 0.0:
-            tails.append(ask.result.server_s / cost.server_s)
+    tails = [ask.server_s / whole.server_s for ask in server if ask.server_s > 0.0 and whole.server_s > 0.0]
     head, tail = (median(ratios) if ratios else 1.0 for ratios in (heads, tails))
     return CostTable.of(
         [
@@ -248,14 +258,18 @@ def _points(
 
 
 def _row(table: CostTable, ask: PartwayAsk) -> int:
-    # -1 where the device finished alone: no cut takes as long as that.
+    # The cut that was decided for, whoever finished; -1 where the table lacks it.
     result = ask.result
-    if result is None or result.fell_back:
+    if result is None:
         return -1
-    wanted = (result.crossing, result.codec) if result.offloaded else ((), "raw")
+    wanted = (result.crossing, result.codec if result.crossing else "raw")
     rows = {(cost.crossing, cost.codec): row for row, cost in enumerate(table.costs)}
     # Nothing was saved by the codec, so it travelled raw.
     return rows.get(wanted, rows.get((wanted[0], "raw"), -1))
+
+
+def _as_decided(ask: PartwayAsk) -> bool:
+    return ask.result is not None and not ask.result.fell_back and not ask.result.hedged
 
 
 def _used_by_partway(answered: Sequence[PartwayAsk]) -> dict[str, float]:

@@ -44,12 +44,14 @@ class Ask:
         total_s: until it was answered, or given up.
         lost: why there was no answer; empty when there was one.
         wrong: whether the answer differs from the whole model's by more than it may.
+        server_s: of server-only's, queue and tail as the server says; 0 elsewhere.
     """
 
     at_s: float
     total_s: float
     lost: str = ""
     wrong: bool = False
+    server_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,7 +149,8 @@ class Players:
         except PartwayError as error:
             return Ask(at_s=at_s, total_s=time.perf_counter() - start_s, lost=str(error))
         total_s = time.perf_counter() - start_s
-        return Ask(at_s=at_s, total_s=total_s, wrong=self._judge.compare(feeds, reply.outputs)[1])
+        _, wrong = self._judge.compare(feeds, reply.outputs)
+        return Ask(at_s=at_s, total_s=total_s, wrong=wrong, server_s=reply.server_s)
 
     def _next(self) -> Feeds:
         self._asked += 1

@@ -40,9 +40,9 @@ def costs_at_work(it: Stage, path: Path) -> CostTable:
     """
     with players(it, path, slowdown=_TRIAL) as who:
         table = _time_cuts(path, who.table)
-        asks = [(who.partway(), who.device_only()) for _ in range(_REQUESTS)]
-    asked, device = zip(*asks, strict=True)
-    return slowed(as_run(slowed(table, _TRIAL), asked, device), 1 / _TRIAL)
+        asks = [(who.device_only(), who.server_only()) for _ in range(_REQUESTS)]
+    device, server = zip(*asks, strict=True)
+    return slowed(as_run(slowed(table, _TRIAL), device, server), 1 / _TRIAL)
 
 
 def _time_cuts(path: Path, table: CostTable) -> CostTable:

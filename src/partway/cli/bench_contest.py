@@ -25,7 +25,7 @@ from partway.engine import Clock, Level, OrtRuntime
 from partway.errors import PartwayError
 from partway.graph import Model, server_only
 from partway.verification import Difference, Tolerance, difference, tolerances_of
-from partway.wire import BINDING, DIGEST, InferRequest, Tensor
+from partway.wire import BINDING, DIGEST, InferRequest, Tensor, decode_load
 
 Feeds = Mapping[str, np.ndarray]
 
@@ -47,14 +47,18 @@ class Reply:
         crossing: tensors that were sent.
         offloaded: whether the server's answer is in the outputs.
         fell_back: whether the server was asked in vain.
+        hedged: whether the device began to finish beside the server.
         codec: that they were sent under.
+        server_s: queue and tail, as the server says; 0 where the device ran alone, or nobody noted it.
     """
 
     outputs: Feeds
     crossing: tuple[str, ...]
     offloaded: bool
     fell_back: bool = False
+    hedged: bool = False
     codec: str = "raw"
+    server_s: float = 0.0
 
 
 Answer = Callable[[Feeds], Reply]
@@ -212,6 +216,7 @@ def answer_with(session: InferenceSession) -> Answer:
             crossing=result.crossing,
             offloaded=result.offloaded,
             fell_back=result.fell_back,
+            hedged=result.hedged,
             codec=result.codec,
         )
 
@@ -239,9 +244,11 @@ def answer_remotely(route: Route, model: Model, *, model_name: str, timeout_s: f
     def answer(feeds: Feeds) -> Reply:
         tensors = tuple(Tensor(name=name, array=np.ascontiguousarray(feeds[name])) for name in cut.crossing)
         request = InferRequest(model_name=model_name, tensors=tensors, outputs=outputs, parameters=parameters)
-        found = transport.start(request, timeout_s).result().response.tensors
-        arrays = {tensor.name: tensor.array for tensor in found}
-        return Reply(outputs=arrays, crossing=cut.crossing, offloaded=True)
+        response = transport.start(request, timeout_s).result().response
+        arrays = {tensor.name: tensor.array for tensor in response.tensors}
+        load = decode_load(response.parameters)
+        server_s = 0.0 if load is None else load.residence_s
+        return Reply(outputs=arrays, crossing=cut.crossing, offloaded=True, server_s=server_s)
 
     try:
         yield answer
