@@ -17,7 +17,7 @@ import numpy as np
 from partway.cli.bench_contest import Feeds, Judge
 from partway.client import InferenceSession
 
-CALM = "calm"
+CALM, MET = "calm", "met"
 _THREADS, _THINK_S = 3, 0.02
 _RECOVERY_S, _HUNG_S = 10.0, 60.0
 _NAP_S, _STALL_S = 0.005, 0.05
@@ -39,6 +39,7 @@ class Outcome:
         stalled_s: of `total_s`, how long this process could not even wake from a short sleep: a busy machine's doing.
         device_s: of `total_s`, what the device computed or waited; 0 for the lost.
         reason: why it ran where it ran, as the session says; empty for the lost.
+        hit: whether it asked the server and was under way while harm was done, not only while that was recovered from.
     """
 
     during: str
@@ -52,6 +53,7 @@ class Outcome:
     stalled_s: float = 0.0
     device_s: float = 0.0
     reason: str = ""
+    hit: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,16 +61,18 @@ class Row:
     """What one kind of fault did.
 
     Attributes:
-        kind: of the fault; `calm` between them.
+        kind: of the fault; `calm` between them, `met` for all but the calm, `all` for all.
         injected: how often.
         requests: that met it.
-        offloaded: of these, answered by the server.
+        hit: of these, asked the server and were under way while harm was done.
+        offloaded: answered by the server.
         fell_back: asked the server in vain.
         hedged: begun on the device while the server was still awaited.
         lost: without an answer.
         wrong: with another one than the whole model's.
         median_s: of the answered.
         p99_s: of the answered.
+        beyond_wait_s: 99th percentile of the seconds of each answered one, less its own hedge's wait.
         most_s: of the answered.
         wait_s: the hedge's wait of those that asked the server: 99 % waited no longer; 0 where none asked.
         recovery_s: from a fault's end until the server answered again: median, and the most; 0 for none.
@@ -79,6 +83,7 @@ class Row:
     kind: str
     injected: int
     requests: int
+    hit: int
     offloaded: int
     fell_back: int
     hedged: int
@@ -86,6 +91,7 @@ class Row:
     wrong: int
     median_s: float
     p99_s: float
+    beyond_wait_s: float
     most_s: float
     wait_s: float
     recovery_s: float
@@ -98,13 +104,15 @@ class Diary:
     """What happens now, and what came of every request so far; written by many threads.
 
     Attributes:
-        now: the fault that lasts; `calm` for none.
+        now: the fault that lasts, or is recovered from; `calm` for none.
+        harming: whether it lasts.
         outcomes: of requests.
         served_s: when the last request began that the server answered, by the monotonic clock.
         stalls: when each ended, and how long it was.
     """
 
     now: str = CALM
+    harming: bool = False
     outcomes: list[Outcome] = field(default_factory=list)
     served_s: float = 0.0
     stalls: list[tuple[float, float]] = field(default_factory=list)
@@ -112,6 +120,10 @@ class Diary:
     def met(self, before: str) -> str:
         """The fault that a request met: the one at its start, else the one now."""
         return before if before != CALM else self.now
+
+    def hit(self, before: str, *, harming: bool) -> bool:
+        """Whether harm was done while a request was under way, by what was so at its start and is now."""
+        return harming or (before == CALM and self.now != CALM)
 
     def stalled_s(self, since_s: float) -> float:
         """How long all stalls were that ended since then."""
@@ -137,7 +149,7 @@ def ask(session: InferenceSession, feeds: Feeds, judge: Judge, diary: Diary) -> 
         judge: knows the right answer.
         diary: of what happens meanwhile.
     """
-    before, start_s = diary.now, time.monotonic()
+    before, harming, start_s = diary.now, diary.harming, time.monotonic()
     try:
         result = session.run_detailed(None, feeds)
     except Exception as error:  # noqa: BLE001 - whatever it is, the caller got no answer, and that is counted
@@ -157,6 +169,7 @@ def ask(session: InferenceSession, feeds: Feeds, judge: Judge, diary: Diary) -> 
         stalled_s=diary.stalled_s(start_s),
         device_s=result.device_s,
         reason=result.reason,
+        hit=(result.offloaded or result.fell_back) and diary.hit(before, harming=harming),
     )
 
 
@@ -219,14 +232,20 @@ class Recoveries:
 
 
 def rows_of(outcomes: Sequence[Outcome], injected: Mapping[str, int], recoveries: Recoveries) -> list[Row]:
-    """A row for every kind that was injected, for the calm between them, and for all together."""
+    """A row for every kind that was injected, for the calm between them, for all that met a fault, and for all."""
     groups = {kind: [one for one in outcomes if one.during == kind] for kind in (*injected, CALM)}
     rows = [
         row_of(kind, found, injected.get(kind, 0), recoveries.seconds.get(kind, []), recoveries.unrecovered[kind])
         for kind, found in groups.items()
     ]
     every = [seconds for found in recoveries.seconds.values() for seconds in found]
-    return [*rows, row_of("all", outcomes, sum(injected.values()), every, recoveries.unrecovered.total())]
+    faults, unrecovered = sum(injected.values()), recoveries.unrecovered.total()
+    met = [one for one in outcomes if one.during != CALM]
+    return [
+        *rows,
+        row_of(MET, met, faults, every, unrecovered),
+        row_of("all", outcomes, faults, every, unrecovered),
+    ]
 
 
 def row_of(
@@ -241,12 +260,15 @@ def row_of(
         recovered_s: seconds until the server answered again, after each.
         unrecovered: faults after which it did not.
     """
-    seconds = [one.total_s for one in found if not one.lost] or [0.0]
+    answered = [one for one in found if not one.lost]
+    seconds = [one.total_s for one in answered] or [0.0]
+    beyond = [one.total_s - one.wait_s for one in answered] or [0.0]
     median_s, p99_s = (float(q) for q in np.quantile(seconds, (0.5, 0.99)))
     return Row(
         kind=kind,
         injected=injected,
         requests=len(found),
+        hit=sum(one.hit for one in found),
         offloaded=sum(one.offloaded for one in found),
         fell_back=sum(one.fell_back for one in found),
         hedged=sum(one.hedged for one in found),
@@ -254,6 +276,7 @@ def row_of(
         wrong=sum(one.wrong for one in found),
         median_s=median_s,
         p99_s=p99_s,
+        beyond_wait_s=float(np.quantile(beyond, 0.99)),
         most_s=max(seconds),
         wait_s=float(np.quantile([one.wait_s for one in found if one.wait_s] or [0.0], 0.99)),
         recovery_s=float(np.median(recovered_s)) if recovered_s else 0.0,
