@@ -12,6 +12,7 @@ from partway.reporting import Column, print_table
 from partway.reporting.canvas import open_figure, write_figure
 
 _MOST_OVER_DEVICE, _MOST_MOVED, _LEAST_CLIMB = 0.05, 0.02, 1.2
+_LEAST_OFFLOADED, _MOST_ASTRAY, _DEVIATIONS = 0.9, 0.1, 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +22,7 @@ class Row:
     Attributes:
         load: share of the server's capacity that competing clients were to take.
         given: the share that they took: answers a second over the capacity.
+        noise: standard deviation of `given` as a share, since arrivals come at random.
         server_busy: share of its core that the server process computed, for them and for us.
         refused: of the competing requests, because too many waited.
         solo_s: median of the device's own whole model, not slowed down.
@@ -28,12 +30,14 @@ class Row:
         server_only: seconds of requests.
         partway: seconds of requests.
         offloaded: share of partway's requests that the server answered.
+        hedged: share of partway's requests that the device began to finish beside the server.
         fell_back: how many of partway's asked the server in vain.
         cuts: share of partway's requests by crossing tensors; `device` for none.
     """
 
     load: float
     given: float
+    noise: float
     server_busy: float
     refused: int
     solo_s: float
@@ -41,6 +45,7 @@ class Row:
     server_only: Summary
     partway: Summary
     offloaded: float
+    hedged: float
     fell_back: int
     cuts: dict[str, float]
 
@@ -52,6 +57,10 @@ class Marks:
     Attributes:
         server_only_climbs: server-only's mean under the highest load, over that under the lowest.
         worst_over_device: the most that partway's mean is over device-only's of the same load, as a share.
+        offloaded_at_first: share of partway's requests that the server answered under the lowest load.
+        over_device_at_first: partway's mean over device-only's there, as a share; below 0 where something was gained.
+        astray: the most that the load which was taken is off what was asked for, as a share of that, beyond two
+            deviations of random arrivals.
         solo_moves: the most that the device's own time is away from that under the lowest load, as a share.
         lost: of partway's requests.
         wrong: of all answers.
@@ -59,6 +68,9 @@ class Marks:
 
     server_only_climbs: float
     worst_over_device: float
+    offloaded_at_first: float
+    over_device_at_first: float
+    astray: float
     solo_moves: float
     lost: int
     wrong: int
@@ -70,10 +82,17 @@ class Marks:
         return cls(
             server_only_climbs=last.server_only.mean_s / first.server_only.mean_s,
             worst_over_device=max(row.partway.mean_s / row.device_only.mean_s for row in rows) - 1.0,
+            offloaded_at_first=first.offloaded,
+            over_device_at_first=first.partway.mean_s / first.device_only.mean_s - 1.0,
+            astray=max((_astray(row) for row in rows if row.load), default=0.0),
             solo_moves=max(abs(row.solo_s / first.solo_s - 1.0) for row in rows),
             lost=sum(row.partway.lost for row in rows),
             wrong=sum(row.partway.wrong + row.device_only.wrong + row.server_only.wrong for row in rows),
         )
+
+
+def _astray(row: Row) -> float:
+    return max(0.0, abs(row.given / row.load - 1.0) - _DEVIATIONS * row.noise)
 
 
 def draw(path: Path, rows: Sequence[Row], title: str) -> None:
@@ -109,7 +128,7 @@ def print_rows(rows: Sequence[Row]) -> None:
         Column(title=title)
         for title in (
             "load", "given", "server busy", "device solo", "device-only", "server-only", "its 95 %",
-            "partway", "its 95 %", "offloaded", "fell back",
+            "partway", "its 95 %", "offloaded", "hedged", "fell back",
         )
     ]  # fmt: skip
     print_table(
@@ -131,6 +150,7 @@ def _cells(row: Row) -> tuple[str, ...]:
         f"{row.partway.mean_s * 1e3:.0f}",
         f"{row.partway.p95_s * 1e3:.0f}",
         f"{row.offloaded:.0%}",
+        f"{row.hedged:.0%}",
         str(row.fell_back),
         ", ".join(f"{name} {share:.0%}" for name, share in row.cuts.items()),
     )
@@ -144,6 +164,16 @@ def verdicts(marks: Marks) -> list[tuple[str, str, bool]]:
             "partway over device-only",
             f"{marks.worst_over_device:+.1%} at worst, +5 % allowed",
             marks.worst_over_device <= _MOST_OVER_DEVICE,
+        ),
+        (
+            "offloaded under the lowest load",
+            f"{marks.offloaded_at_first:.0%}, and {marks.over_device_at_first:+.1%} over device-only",
+            marks.offloaded_at_first >= _LEAST_OFFLOADED and marks.over_device_at_first < 0.0,
+        ),
+        (
+            "load that was taken",
+            f"{marks.astray:.1%} off what was asked for beyond what chance explains, 10 % allowed",
+            marks.astray <= _MOST_ASTRAY,
         ),
         ("the device's own time", f"moves {marks.solo_moves:.1%}, 2 % allowed", marks.solo_moves <= _MOST_MOVED),
         ("lost and wrong", f"{marks.lost} and {marks.wrong}", not marks.lost and not marks.wrong),

@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -10,17 +11,28 @@ def summary(mean_s: float) -> Summary:
     return Summary(requests=10, lost=0, wrong=0, mean_s=mean_s, median_s=mean_s, p95_s=mean_s, worst=0.0)
 
 
-def row(load: float, *, solo_s: float, device_s: float, server_s: float, partway_s: float) -> Row:
+def row(
+    load: float,
+    *,
+    solo_s: float = 0.05,
+    device_s: float = 0.4,
+    server_s: float,
+    partway_s: float,
+    given: float = 1.0,
+    offloaded: float = 1.0,
+) -> Row:
     return Row(
         load=load,
-        given=load,
+        given=given * load,
+        noise=0.05,
         server_busy=load,
         refused=0,
         solo_s=solo_s,
         device_only=summary(device_s),
         server_only=summary(server_s),
         partway=summary(partway_s),
-        offloaded=1.0,
+        offloaded=offloaded,
+        hedged=0.0,
         fell_back=0,
         cuts={},
     )
@@ -41,6 +53,23 @@ def test_marks_are_of_the_worst_load() -> None:
     holds = {what: held for what, _, held in verdicts(marks)}
     assert holds["server-only climbs"]
     assert not holds["partway over device-only"]
+
+
+def held(rows: Sequence[Row]) -> dict[str, bool]:
+    return {what: held for what, _, held in verdicts(Marks.of(rows))}
+
+
+def test_a_session_that_never_offloads_misses_a_mark_though_it_is_as_fast_as_the_device() -> None:
+    rows = [row(load, server_s=0.1 * (1 + load), partway_s=0.4, offloaded=0.0) for load in (0.0, 0.5, 0.9)]
+    assert held(rows)["partway over device-only"]
+    assert not held(rows)["offloaded under the lowest load"]
+    assert not held([row(0.0, server_s=0.1, partway_s=0.41)])["offloaded under the lowest load"]
+
+
+def test_a_load_that_is_not_taken_misses_a_mark() -> None:
+    rows = [row(load, server_s=0.1, partway_s=0.1, given=0.3) for load in (0.0, 0.5)]
+    assert not held(rows)["load that was taken"]
+    assert held(ROWS)["load that was taken"]
 
 
 def test_rows_become_a_picture(tmp_path: Path) -> None:
