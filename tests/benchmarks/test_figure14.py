@@ -144,7 +144,15 @@ def test_steady_links_need_a_model_that_is_worth_cutting() -> None:
 
 def test_a_ratio_is_over_the_better_fixed_way_and_knows_its_spread() -> None:
     rng = np.random.default_rng(0)
-    partway, better, worse = (rng.normal(mean, 0.01, 100) for mean in (1.02, 1.0, 2.0))
-    ratio, spread = ratio_of(partway, [worse, better], rng)
+    partway, better, worse = (list(rng.normal(mean, 0.01, (10, 8))) for mean in (1.02, 1.0, 2.0))
+    ratio, (low, high), of_medians = ratio_of(partway, [worse, better])
     assert ratio == pytest.approx(1.02, abs=0.01)
-    assert 0.0 < spread < 0.01
+    assert of_medians == pytest.approx(1.02, abs=0.01)
+    assert ratio - 0.02 < low < ratio < high < ratio + 0.02
+
+
+def test_late_answers_count_though_the_median_hides_them() -> None:
+    steady, late = np.full(8, 1.0), np.array([1.0] * 7 + [3.0])
+    ratio, _, of_medians = ratio_of([late] * 4, [[steady] * 4])
+    assert of_medians == 1.0
+    assert ratio == pytest.approx(1.25)
