@@ -7,6 +7,7 @@ seconds went, as tables or JSON.
 import argparse
 import io
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from partway.cli.credentials import add_credentials, read_credentials
 from partway.cli.opening import open_subject, read_plan
 from partway.cli.options import add_guidance, add_json, add_model, as_argument, count
 from partway.cli.writing import require_writable
-from partway.client import InferenceSession, Result
+from partway.client import Counters, InferenceSession, Result
 from partway.documents import write_atomically
 from partway.errors import InputError
 from partway.graph import dtype_name
@@ -106,10 +107,11 @@ def run(arguments: argparse.Namespace) -> int:
                 ready = session.wait_until_ready(feeds, _READY_S)
         results = _repeat(session, feeds, arguments.repeat, quiet=arguments.json)
         explanation = str(session.explain(feeds)) if arguments.explain else None
+        counters = session.counters
     if arguments.output is not None:
         _write(arguments.output, results[-1])
     if arguments.json:
-        print_json({**_document(arguments.model, results), "explanation": explanation})
+        print_json({**_document(arguments.model, results), "counters": asdict(counters), "explanation": explanation})
     else:
         note = ""
         if not ready:
@@ -119,6 +121,8 @@ def run(arguments: argparse.Namespace) -> int:
         ):
             note = "no request waited for the costs of the cuts; --wait does, or --repeat gives them time"
         _print(arguments.model, results, random=subject.given is None, note=note, written=arguments.output)
+        if arguments.repeat > 1 and arguments.server is not None:
+            print_lines([("counted", _counted(counters))])
         if explanation is not None:
             print(explanation)
     return 0
@@ -216,6 +220,14 @@ def _request_document(result: Result) -> dict[str, object]:
         "down_bytes": result.down_bytes,
         "emulated_slowdown": result.emulated_slowdown,
     }
+
+
+def _counted(counters: Counters) -> str:
+    text = (
+        f"{counters.offloaded} of {counters.requests} answered by the server, {counters.hedged} hedged (the server was "
+        f"first {counters.hedges_won_by_server} times)"
+    )
+    return text + "".join(f", {times} asked in vain: {fault}" for fault, times in sorted(counters.fell_back.items()))
 
 
 def _described(array: np.ndarray) -> str:

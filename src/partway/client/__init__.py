@@ -2,6 +2,7 @@
 
 from partway.client.call import Answer, Call
 from partway.client.channel import Door, Route, read_route
+from partway.client.counters import Counters
 from partway.client.credentials import Credentials
 from partway.client.result import Result
 from partway.client.session import InferenceSession
@@ -10,6 +11,7 @@ from partway.client.transport import GrpcTransport, Transport, connect
 __all__ = [
     "Answer",
     "Call",
+    "Counters",
     "Credentials",
     "Door",
     "GrpcTransport",

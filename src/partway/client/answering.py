@@ -12,6 +12,7 @@ import logging
 from functools import partial
 
 from partway.client.bound import BoundModel
+from partway.client.breaker import Fault
 from partway.client.hedge import Outlook
 from partway.client.packing import Packer
 from partway.client.race import Finish, race
@@ -83,12 +84,14 @@ def _explain(
     request: Request, bound: BoundModel, cut: Cut, cost: CutCost, tensors: tuple[Tensor, ...], finish: Finish
 ) -> None:
     if finish.by_server:
+        if finish.hedged:
+            logger.debug("hedge_won_by_server cut=%s wait_s=%.4f", "+".join(cut.crossing), request.hedge_wait_s or 0.0)
         return
     if finish.error is None:
         late = f"no answer within {format_duration(request.hedge_wait_s or 0.0)}, nor before the device had its own"
         request.reason = f"finished alone: {late}"
     else:
-        request.reason = f"finished alone: {finish.error}"
+        request.reason, request.fault = f"finished alone: {finish.error}", Fault.of(finish.error)
         if refused_codec(finish.error, tensors):
             bound.refuse_coding(cut, cost.codec)
     logger.warning("finished_alone cut=%s hedged=%s reason=%s", "+".join(cut.crossing), finish.hedged, request.reason)

@@ -109,6 +109,7 @@ class Breaker:
         self._failures = 0
         self._fault: Fault | None = None
         self._silences = 0
+        self._openings = 0
         self._late = 0
         self._failed_s = self._late_s = -math.inf
         self._until_s = -math.inf
@@ -128,6 +129,11 @@ class Breaker:
     def silences(self) -> int:
         """How many requests and questions in a row had no answer at all."""
         return self._silences
+
+    @property
+    def openings(self) -> int:
+        """How often a failure kept requests from the server that were sent to it before."""
+        return self._openings
 
     @property
     def why_not(self) -> str:
@@ -180,6 +186,7 @@ class Breaker:
             if self._state == "open" and now_s < self._until_s:
                 return  # one of several that were on their way together: the first one counted
             self._failures += 1
+            self._openings += self._state == "closed"
             self._fault, self._failed_s = fault, now_s
             pause_s = _PAUSES[fault].after(self._failures) * self._generator.uniform(_LEAST_JITTER, 1.0)
             self._state, self._until_s, self._why_not = "open", now_s + pause_s, why

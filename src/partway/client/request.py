@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from partway.client.bound import BoundModel
-from partway.client.breaker import State
+from partway.client.breaker import Fault, State
 from partway.client.observer import Observer
 from partway.client.packing import Packer
 from partway.client.race import Finish
@@ -44,6 +44,7 @@ class Request:
         breaker: whether requests went to the server then; None where there is none.
         hedge_wait_s: how long its answer was to be waited for before the device began too; None where it was not sent.
         codec: what the crossing tensors were packed with.
+        fault: what went wrong on the server's side; None for nothing, or where the device was merely first.
     """
 
     names: tuple[str, ...]
@@ -62,6 +63,7 @@ class Request:
     breaker: State | None = None
     hedge_wait_s: float | None = None
     codec: str = RAW
+    fault: Fault | None = None
 
     def __post_init__(self) -> None:
         self.started_s = self.clock()

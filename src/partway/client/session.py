@@ -14,6 +14,7 @@ import numpy as np
 
 from partway.client.answering import answer
 from partway.client.awaiting import AwaitedWork
+from partway.client.counters import Counters, Tally
 from partway.client.credentials import Credentials
 from partway.client.explanation import Explanation, explain
 from partway.client.feeds import match_values, read_feeds
@@ -110,6 +111,7 @@ class InferenceSession:
         self._dtypes = {tensor.name: tensor.dtype for tensor in self._whole.input_infos}
         self._values = match_values(self._whole, bind or {})
         self._traffic = Traffic()
+        self._tally = Tally()
         self._packer = Packer(slowdown=device_slowdown, clock=world.clock, sleep=world.sleep)
         self._observer = Observer(prior=prior_link, clock=world.clock, generator=world.generator)
         self._remote: Remote | None = None
@@ -167,6 +169,12 @@ class InferenceSession:
     def link(self) -> LinkEstimate:
         """The network as the session believes it to be now."""
         return self._observer.link
+
+    @property
+    def counters(self) -> Counters:
+        """How the requests went so far, in numbers."""
+        openings = 0 if self._remote is None else self._remote.breaker.openings
+        return self._tally.read(breaker_openings=openings)
 
     def run(self, output_names: Sequence[str] | None, input_feed: Mapping[str, np.ndarray]) -> list[np.ndarray]:
         """The model's outputs, as `onnxruntime.InferenceSession.run` gives them.
@@ -236,6 +244,7 @@ class InferenceSession:
                 result = request.run_whole(self._whole_session(), self._values)
             else:
                 result = answer(request, bound, self._remote, self._packer)
+        self._tally.count(result, request.fault)
         if self._learner is not None and bound is not None:
             self._learner.nudge(bound)
         if self._tracer is not None:
