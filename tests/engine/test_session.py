@@ -79,6 +79,19 @@ def test_a_slow_machine_does_one_thing_at_a_time() -> None:
     assert clock() == 100.0 + 8 * 4.0
 
 
+def test_sessions_of_one_slow_machine_take_turns() -> None:
+    clock, busy = Clock(), threading.Lock()
+    working = Working(clock)
+    sessions = [SlowSession(working, 2.0, clock=clock, sleep=clock.sleep, busy=busy) for _ in range(8)]
+    threads = [threading.Thread(target=session.run, args=({"x": np.zeros(1)},)) for session in sessions]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert working.most_inside == 1
+    assert clock() == 100.0 + 8 * 4.0
+
+
 @pytest.mark.parametrize("factor", [0.5, 0.0, -1.0, float("nan")])
 def test_no_machine_is_slowed_to_be_faster(factor: float) -> None:
     clock = Clock()

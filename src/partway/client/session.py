@@ -104,6 +104,7 @@ class InferenceSession:
         self._runtime = OrtRuntime(threads=threads, providers=providers)
         foresight = None if profile is None else Foresight.of(profile, self._runtime)
         self._slowdown = device_slowdown
+        self._busy = threading.Lock()  # an emulated device runs one piece at a time, whichever
         self._lock = threading.Lock()
         self._stamp = file_stamp(self._path)
         self._whole: OrtSession | None = self._runtime.open(self._path)
@@ -340,7 +341,7 @@ class InferenceSession:
     def _emulate(self, session: Session) -> Session:
         if self._slowdown == 1.0:
             return session
-        return SlowSession(session, self._slowdown, clock=self._world.clock, sleep=self._world.sleep)
+        return SlowSession(session, self._slowdown, clock=self._world.clock, sleep=self._world.sleep, busy=self._busy)
 
     def _read_feeds(self, input_feed: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         return read_feeds(input_feed, held=self._values, dtypes=self._dtypes)

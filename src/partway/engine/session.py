@@ -62,16 +62,19 @@ class SlowSession:
         factor: how many times slower, at least 1.
         clock: seconds, monotonic.
         sleep: waits for seconds.
+        busy: held by whatever runs, of all sessions on the same machine; by default it has this session alone.
     """
 
-    def __init__(self, session: Session, factor: float, *, clock: Clock, sleep: Sleep) -> None:
+    def __init__(
+        self, session: Session, factor: float, *, clock: Clock, sleep: Sleep, busy: "threading.Lock | None" = None
+    ) -> None:
         if not factor >= 1.0:
             raise ValueError(f"a machine can be slowed by a factor of 1 or more, not {factor}")
         self._session = session
         self._factor = factor
         self._clock = clock
         self._sleep = sleep
-        self._busy = threading.Lock()
+        self._busy = busy or threading.Lock()
 
     @property
     def inputs(self) -> tuple[str, ...]:
