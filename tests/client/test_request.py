@@ -50,7 +50,7 @@ class Noting(Observer):
 
     told: tuple[float, float] | None = None
 
-    def saw_head(self, *, expected_s: float, took_s: float) -> None:
+    def saw_head(self, *, expected_s: float, took_s: float, alone: bool) -> None:
         self.told = expected_s, took_s
 
 

@@ -17,6 +17,8 @@ from partway.planning import Conditions
 from partway.wire import Load
 
 _DEVICE_GAIN = 0.2
+_CROWDED_GAIN = 0.02  # of heads beside others: they tell of the crowd, and little of the device
+_DEVICE_HALF_LIFE_S = 30.0  # a correction that no head confirms: else a slow moment could end all heads for good
 _DEVICE_STEP = math.log(2.0)  # the most of one head that is believed: a single slow one may be somebody else's doing
 _DEVICE_BOUND = math.log(8.0)  # a device eight times off its measurement is measured wrongly
 
@@ -36,7 +38,7 @@ class Observer:
         self._fresh = True  # the next answer is the first of its connection
         self._load = LoadView(clock=clock, generator=generator)
         self._questions = Questions(clock)
-        self._device_log = 0.0
+        self._device_log, self._device_s = 0.0, -math.inf
         self._lock = threading.Lock()
 
     @property
@@ -64,7 +66,7 @@ class Observer:
                 rtt_s=link.rtt_s,
                 queue_delay_s=self._load.queue_delay_s(),
                 slowdown=self._load.slowdown(),
-                device_factor=math.exp(self._device_log),
+                device_factor=math.exp(self._faded_device_log()),
             )
 
     def saw_answer(self, *, up_bytes: int, down_bytes: int, network_s: float, load: Load | None) -> None:
@@ -101,16 +103,25 @@ class Observer:
         with self._lock:
             self._fresh = True
 
-    def saw_head(self, *, expected_s: float, took_s: float) -> None:
+    def saw_head(self, *, expected_s: float, took_s: float, alone: bool) -> None:
         """A head ran on the device: slow and bounded correction of what it is expected to take.
+
+        It is forgotten by half in 30 s, so that a device that was taken to be slow is tried again.
 
         Args:
             expected_s: the table's seconds, uncorrected.
             took_s: what it took.
+            alone: whether no other request ran beside it.
         """
         if expected_s <= 0.0 or took_s <= 0.0:
             return
+        gain = _DEVICE_GAIN if alone else _CROWDED_GAIN
         with self._lock:
-            step = math.log(took_s / expected_s) - self._device_log
-            moved = self._device_log + _DEVICE_GAIN * min(_DEVICE_STEP, max(-_DEVICE_STEP, step))
+            known = self._faded_device_log()
+            step = math.log(took_s / expected_s) - known
+            moved = known + gain * min(_DEVICE_STEP, max(-_DEVICE_STEP, step))
             self._device_log = min(_DEVICE_BOUND, max(-_DEVICE_BOUND, moved))
+            self._device_s = self._clock()
+
+    def _faded_device_log(self) -> float:
+        return self._device_log * math.exp2(-max(0.0, self._clock() - self._device_s) / _DEVICE_HALF_LIFE_S)

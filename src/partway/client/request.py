@@ -99,7 +99,7 @@ class Request:
             self.known |= bound.run(piece, self.feeds, self.names, stop=self.stop)
             if not frozenset(piece.outputs).difference(self.names):
                 bound.observe_head(bound.device_only, self.elapsed_s(), alone=self.traffic.alone)
-        self.observer.saw_head(expected_s=cost.device_s, took_s=self.elapsed_s())
+        self.observer.saw_head(expected_s=cost.device_s, took_s=self.elapsed_s(), alone=self.traffic.alone)
         return self.result(None)
 
     def run_head(self, bound: BoundModel, cut: Cut, cost: CutCost, packer: Packer) -> tuple[Tensor, ...]:
@@ -128,7 +128,7 @@ class Request:
             bound.observe_coding(cut, cost.codec, cut.up_bytes - packed.saved_bytes)
             self.codec = cost.codec if packed.coded else RAW
         if ran:  # the table's seconds have the encoding in them
-            self.observer.saw_head(expected_s=cost.device_s, took_s=self.elapsed_s())
+            self.observer.saw_head(expected_s=cost.device_s, took_s=self.elapsed_s(), alone=self.traffic.alone)
         return packed.tensors
 
     def run_tail(self, bound: BoundModel, cut: Cut, stop: Stop) -> dict[str, np.ndarray]:

@@ -1,0 +1,56 @@
+"""What the client has seen moves what it expects, and passes with the moment that it was seen in."""
+
+import numpy as np
+import pytest
+
+from partway.client.observer import Observer
+from partway.link import Link
+from partway.planning import CostTable, CutCost, decide
+from partway.testing import FakeClock
+
+LINK = Link(uplink_bytes_per_s=5e6, downlink_bytes_per_s=5e6, rtt_s=0.01)
+
+
+def observer_at(clock: FakeClock, link: Link = LINK) -> Observer:
+    return Observer(prior=link, clock=clock, generator=np.random.default_rng(0))
+
+
+def device_factor(observer: Observer) -> float:
+    return observer.conditions().device_factor
+
+
+def test_a_slow_device_is_tried_again_although_no_head_says_that_it_recovered() -> None:
+    clock = FakeClock()
+    observer = observer_at(clock)
+    alone = CutCost(crossing=(), device_s=0.05, up_bytes=0, server_s=0.0, down_bytes=0, offloaded=False)
+    sent = CutCost(crossing=("x",), device_s=0.0, up_bytes=600_000, server_s=0.02, down_bytes=400, offloaded=True)
+    table = CostTable.of([sent, alone])
+    for _ in range(40):
+        clock.advance(0.1)
+        observer.saw_head(expected_s=0.05, took_s=0.4, alone=True)
+    assert decide(table, observer.conditions()).crossing == ("x",)
+    for _ in range(120):  # server-only runs no head
+        clock.advance(1.0)
+        if decide(table, observer.conditions()).crossing == ():
+            observer.saw_head(expected_s=0.05, took_s=0.05, alone=True)
+    assert decide(table, observer.conditions()).crossing == ()
+    assert device_factor(observer) < 1.5
+
+
+def test_a_correction_halves_in_thirty_seconds() -> None:
+    clock = FakeClock()
+    observer = observer_at(clock)
+    for _ in range(50):
+        observer.saw_head(expected_s=0.1, took_s=0.4, alone=True)
+    before = device_factor(observer)
+    clock.advance(30.0)
+    assert device_factor(observer) == pytest.approx(before**0.5)
+
+
+def test_heads_in_a_crowd_say_little_of_the_device() -> None:
+    alone, crowded = observer_at(FakeClock()), observer_at(FakeClock())
+    for _ in range(5):
+        alone.saw_head(expected_s=0.1, took_s=0.8, alone=True)
+        crowded.saw_head(expected_s=0.1, took_s=0.8, alone=False)
+    assert device_factor(alone) > 1.9
+    assert 1.0 < device_factor(crowded) < 1.1
