@@ -144,12 +144,28 @@ def test_a_draining_battery_is_read_now_and_then_and_moves_the_cut(tmp_path: Pat
     guide = Planned(plan, charge=charge, clock=lambda: now_s[0])
     table = CostTable.of([plan.costs[row] for row in plan.choices])
     link = Conditions(uplink_bytes_per_s=1e6, downlink_bytes_per_s=1e6, rtt_s=0.001)
-    chosen = []
+    chosen, read = [], []
     for at_s in (0.0, 5.0, 11.0, 30.0):
         now_s[0] = at_s
-        chosen.append(guide.decide(table, link, None).crossing)
+        decision = guide.decide(table, link, None)
+        chosen.append(decision.crossing)
+        read.append(decision.charge)
     assert asked == [0.0, 11.0, 30.0]
+    assert read == [1.0, 1.0, 0.02, None], "what was read, and not what it is weighed as"
     assert chosen == [(), (), ("image",), ()], "full, still full, nearly empty, unknown and so full"
+
+
+@pytest.mark.parametrize("charge", [0.3, None])
+def test_a_decision_without_its_deadline_still_says_what_the_battery_said(tmp_path: Path, charge: float | None) -> None:
+    model = model_of(chain_model(tmp_path))
+    plan = plan_of(
+        model, costs_of(model), Goal(objective="balanced", constraints=Constraints(deadline_s=1e-9, max_up_bytes=10**9))
+    )
+    guide = Planned(plan, charge=lambda: charge)
+    table = CostTable.of([plan.costs[row] for row in plan.choices])
+    decision = guide.decide(table, Conditions(uplink_bytes_per_s=1e6, downlink_bytes_per_s=1e6, rtt_s=0.01), None)
+    assert decision.relaxed is not None
+    assert decision.charge == charge
 
 
 def test_a_deadline_that_nothing_meets_now_leaves_the_fastest_of_what_is_allowed(tmp_path: Path) -> None:

@@ -71,6 +71,8 @@ class Explanation:
             lines += _believed(self.conditions, self.link)
         if self.decision is not None and self.decision.charge is not None:
             lines.append(("battery", f"{self.decision.charge:.0%} charged"))
+        elif self.decision is not None and self.decision.objective == "balanced":
+            lines.append(("battery", "not known, and weighed as full"))
         text = [f"{label:<8}{words}" for label, words in lines]
         if self.table is not None and self.conditions is not None:
             text += ["", *_cut_lines(self.table, self.conditions, self.decision)]

@@ -45,6 +45,7 @@ SWITCH_GAIN = 0.01
 loses more than it brings (docs/link.md)."""
 
 _CHARGE_LASTS_S = 10.0
+_FULL = 1.0  # what a charge that cannot be read is weighed as
 
 
 class Guide(Protocol):
@@ -186,29 +187,31 @@ class Planned:
 
     def decide(self, table: CostTable, conditions: Conditions, current: int | None) -> Decision:
         """The row that the plan's objective prefers now, or the one in use where it is hardly worse."""
-        charge = self._charge_now() if self._goal.objective == "balanced" else None
+        balanced = self._goal.objective == "balanced"
+        charge = self._charge_now() if balanced else None
         try:
             draw = None if self._plan.draw is None else self._plan.draw.at(conditions)
-            return decide(
+            decision = decide(
                 table,
                 conditions,
                 goal=self._goal,
                 draw=draw,
-                charge=charge,
+                charge=_FULL if balanced and charge is None else charge,
                 current=current,
                 switch_gain=SWITCH_GAIN,
             )
         except NothingFits as error:
             logger.info("constraints_relaxed reason=%s", error)
             decision = decide(table, conditions, goal=self._relaxed, current=current, switch_gain=SWITCH_GAIN)
-            return dataclasses.replace(decision, relaxed=str(error))
+            decision = dataclasses.replace(decision, relaxed=str(error))
+        return dataclasses.replace(decision, charge=charge)  # as it was read, whatever was weighed
 
-    def _charge_now(self) -> float:
+    def _charge_now(self) -> float | None:
         with self._lock:
             now_s = self._clock()
             if now_s - self._charge_read_s >= _CHARGE_LASTS_S:
                 self._charge_read_s, self._last_charge = now_s, self._charge()
-            return 1.0 if self._last_charge is None else self._last_charge
+            return self._last_charge
 
 
 def _watts(cost: CutCost) -> float | None:
