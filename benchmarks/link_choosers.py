@@ -106,6 +106,7 @@ class Ours:
         self._observer = Observer(prior=NAMED_LINKS["lte"], clock=clock, generator=np.random.default_rng(seed))
         self._switch_gain = switch_gain
         self._row: int | None = None
+        self._fresh = True
 
     def choose(self, table: CostTable, now_s: float) -> int:  # noqa: ARG002 - the observer has a clock
         """The row that the client would take."""
@@ -115,7 +116,10 @@ class Ours:
 
     def saw_transfer(self, *, up_bytes: int, down_bytes: int, network_s: float, now_s: float) -> None:  # noqa: ARG002
         """Tell the observer."""
-        self._observer.saw_answer(up_bytes=up_bytes, down_bytes=down_bytes, network_s=network_s, load=_IDLE)
+        self._observer.saw_answer(
+            up_bytes=up_bytes, down_bytes=down_bytes, network_s=network_s, load=_IDLE, fresh=self._fresh
+        )
+        self._fresh = False
 
     def question(self, now_s: float) -> Question | None:  # noqa: ARG002 - the observer has a clock
         """What the client would ask."""

@@ -6,7 +6,7 @@ For our own tests and for those of programs built on Partway. Imported by tests 
 from collections.abc import Callable
 
 from partway.client import Answer
-from partway.client.call import PendingCall
+from partway.client.call import PendingCall, Withdrawal
 from partway.errors import PartwayError
 from partway.wire import InferRequest, InferResponse
 
@@ -55,7 +55,7 @@ class FakeCall(PendingCall):
         answer = Answer(response=response, round_trip_s=round_trip_s, up_bytes=up_bytes, down_bytes=down_bytes)
         self.settle(lambda: answer)
 
-    def _note(self, _expired: bool) -> None:
+    def _note(self, _why: Withdrawal) -> None:
         self.cancelled = True
 
 

@@ -31,8 +31,8 @@ class Sent:
     def on_done(self, callback: Callable[[], object]) -> None:
         self.call.on_done(callback)
 
-    def cancel(self) -> None:
-        self.call.cancel()
+    def cancel(self, *, overdue: bool = False) -> None:
+        self.call.cancel(overdue=overdue)
 
     def answer(self) -> None:
         self.call.give(InferResponse(model_name="model"))

@@ -15,10 +15,12 @@ from tests.client.tampering import tampering
 from tests.models import chain_model, random_feeds, run_whole
 
 from partway.client import GrpcTransport, connect
+from partway.client.call import PendingCall
 from partway.errors import ServerNotReady, ServerRefused, ServerUnavailable, WireError
 from partway.link import Link, RunningEmulator, run_emulator
 from partway.serving import run_server
-from partway.wire import SERVICE, STATE_HEADER, InferRequest, Method, Tensor
+from partway.testing import FakeClock
+from partway.wire import SERVICE, STATE_HEADER, InferRequest, InferResponse, Method, Tensor, encode_response
 
 FAST_LINK = Link(uplink_bytes_per_s=1e9, downlink_bytes_per_s=1e9, rtt_s=0.0)
 
@@ -273,3 +275,93 @@ def test_an_answer_without_a_message_is_a_damaged_one(model: Path) -> None:
     finally:
         transport.close()
         server.stop(0).wait()
+
+
+@contextmanager
+def held_server() -> Iterator[tuple[str, set[str], threading.Event, threading.Event]]:
+    """A server that answers when it is let go: its URL, who asked it, that somebody did, and what lets it go."""
+    peers: set[str] = set()
+    asked, go_on = threading.Event(), threading.Event()
+
+    def answer(_request: bytes, context: grpc.ServicerContext) -> bytes:
+        peers.add(context.peer())
+        asked.set()
+        assert go_on.wait(60.0)
+        return encode_response(InferResponse(model_name="m"))
+
+    server = grpc.server(ThreadPoolExecutor(4))
+    handler = grpc.unary_unary_rpc_method_handler(answer)
+    server.add_generic_rpc_handlers(
+        (grpc.method_handlers_generic_handler(SERVICE, {str(Method.MODEL_INFER): handler}),)
+    )
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    try:
+        yield f"grpc://127.0.0.1:{port}", peers, asked, go_on
+    finally:
+        go_on.set()
+        server.stop(0).wait()
+
+
+@pytest.mark.parametrize(("overdue", "connections"), [(False, 1), (True, 2)])
+def test_calls_that_nobody_wanted_cost_no_connection_and_overdue_ones_do(overdue: bool, connections: int) -> None:
+    with held_server() as (url, peers, asked, go_on):
+        transport = connect(url, clock=time.monotonic)
+        request = InferRequest(model_name="m")
+        for _ in range(3):
+            call = transport.start(request, 60.0)
+            assert asked.wait(60.0)
+            asked.clear()
+            call.cancel(overdue=overdue)
+        go_on.set()
+        answer = transport.start(request, 60.0).result()
+        assert answer.fresh
+        assert (len(peers) > 1) == (connections > 1)
+        assert not transport.start(request, 60.0).result().fresh
+        transport.close()
+
+
+def test_the_first_answer_of_every_connection_says_that_it_is(
+    model: Path, link: RunningEmulator, transport: GrpcTransport
+) -> None:
+    assert [transport.start(request_of(model), 60.0).result().fresh for _ in range(3)] == [True, False, False]
+    link.blackhole()
+    with pytest.raises(ServerUnavailable):
+        transport.start(request_of(model), 0.2).result()
+    link.restore()
+    assert [transport.start(request_of(model), 60.0).result().fresh for _ in range(2)] == [True, False]
+
+
+@pytest.mark.parametrize("look", [1, 2], ids=["before it is noted", "before it is handed to the network"])
+def test_a_transport_that_is_closed_while_a_request_is_sent_fails_it_and_raises_nothing(look: int) -> None:
+    looks: list[GrpcTransport] = []  # the transport, as often as the clock was looked at since the request began
+
+    def clock() -> float:
+        if looks:
+            looks.append(looks[0])
+            if len(looks) == look + 1:
+                looks[0].close()
+        return time.monotonic()
+
+    transport = connect("grpc://127.0.0.1:9", clock=clock)
+    looks.append(transport)
+    call = transport.start(InferRequest(model_name="m"), 60.0)
+    with pytest.raises(ServerUnavailable):
+        call.result()
+
+
+def test_a_request_to_a_transport_that_was_closed_fails_at_once() -> None:
+    transport = connect("grpc://127.0.0.1:9", clock=time.monotonic)
+    transport.close()
+    with pytest.raises(ServerUnavailable, match="was closed"):
+        transport.start(InferRequest(model_name="m"), 60.0).result(0.0)
+
+
+def test_a_call_that_was_settled_remembers_how_long_it_lasted() -> None:
+    clock = FakeClock()
+    call = PendingCall(clock=clock)
+    clock.advance(0.25)
+    assert call.lasted_s == 0.25
+    call.cancel()
+    clock.advance(10.0)
+    assert call.lasted_s == 0.25

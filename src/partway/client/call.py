@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import Enum
 from functools import partial
 from typing import Protocol
 
@@ -26,12 +27,25 @@ class Answer:
         round_trip_s: from the first byte handed over until the last one came back.
         up_bytes: length of the request.
         down_bytes: length of the response.
+        fresh: whether nothing was heard over its connection before, so that it paid for handshakes too.
     """
 
     response: InferResponse
     round_trip_s: float
     up_bytes: int
     down_bytes: int
+    fresh: bool = False
+
+
+class Withdrawal(Enum):
+    """Why nobody waits for a call any more."""
+
+    UNWANTED = "unwanted"
+    """Nobody wants the answer, whenever it comes: this says nothing of the server."""
+    OVERDUE = "overdue"
+    """It should have been there, and somebody else had one meanwhile."""
+    EXPIRED = "expired"
+    """It did not come for as long as the call lasted."""
 
 
 class Call(Protocol):
@@ -57,8 +71,16 @@ class Call(Protocol):
             callback: must not raise; runs on any thread, and whatever else arrives there waits for it.
         """
 
-    def cancel(self) -> None:
-        """Withdraw the request: nobody wants the answer. One that was settled stays as it is."""
+    @property
+    def lasted_s(self) -> float:
+        """Seconds from sending until it was settled, or until now."""
+
+    def cancel(self, *, overdue: bool = False) -> None:
+        """Withdraw the request. One that was settled stays as it is.
+
+        Args:
+            overdue: whether its answer should have been there; else nobody wants it, late or not.
+        """
 
 
 class PendingCall:
@@ -67,7 +89,7 @@ class PendingCall:
     Args:
         clock: seconds, monotonic.
         lasts_s: how long anybody waits for it in all; without an end by default.
-        withdraw: tells the network that nobody waits any more; is handed whether time ran out.
+        withdraw: tells the network that nobody waits any more; is handed why.
     """
 
     def __init__(
@@ -75,11 +97,13 @@ class PendingCall:
         *,
         clock: Clock = time.monotonic,
         lasts_s: float = math.inf,
-        withdraw: Callable[[bool], object] = lambda _expired: None,
+        withdraw: Callable[[Withdrawal], object] = lambda _why: None,
     ) -> None:
         self._clock = clock
         self._lasts_s = lasts_s
-        self._until_s = clock() + lasts_s
+        self._begun_s = clock()
+        self._until_s = self._begun_s + lasts_s
+        self._settled_s: float | None = None
         self._withdraw = withdraw
         self._settled = threading.Event()
         self._lock = threading.Lock()
@@ -99,7 +123,7 @@ class PendingCall:
         with self._lock:
             if self._settled.is_set():
                 return False
-            self._read = read
+            self._read, self._settled_s = read, self._clock()
             self._settled.set()
             callbacks, self._callbacks = self._callbacks, []
         for callback in callbacks:
@@ -118,7 +142,7 @@ class PendingCall:
         if not arrived and (timeout_s is None or timeout_s >= left_s):
             message = f"no answer from the server within {self._lasts_s:.2f} s"
             if self.fail(ServerUnavailable(message)):
-                self._withdraw(True)
+                self._withdraw(Withdrawal.EXPIRED)
         return self._read()
 
     def on_done(self, callback: Callable[[], object]) -> None:
@@ -129,10 +153,21 @@ class PendingCall:
                 return
         callback()
 
-    def cancel(self) -> None:
+    @property
+    def settled(self) -> bool:
+        """Whether it is known what became of it."""
+        return self._settled.is_set()
+
+    @property
+    def lasted_s(self) -> float:
+        """Seconds until it was settled, or until now; see `Call.lasted_s`."""
+        settled_s = self._settled_s
+        return (self._clock() if settled_s is None else settled_s) - self._begun_s
+
+    def cancel(self, *, overdue: bool = False) -> None:
         """Withdraw it; see `Call.cancel`."""
         if self.fail(ServerUnavailable("the request was withdrawn before its answer came")):
-            self._withdraw(False)
+            self._withdraw(Withdrawal.OVERDUE if overdue else Withdrawal.UNWANTED)
 
 
 def _not_yet() -> Answer:

@@ -25,6 +25,7 @@ class Exchange:
         down_bytes: length of the answer.
         round_trip_s: from sending on, as the network saw it.
         load: the server's report; None from a server that makes none.
+        fresh: whether it was the first over its connection.
     """
 
     outputs: Mapping[str, np.ndarray]
@@ -32,6 +33,7 @@ class Exchange:
     down_bytes: int
     round_trip_s: float
     load: Load | None
+    fresh: bool = False
 
     @property
     def server_s(self) -> float:
@@ -80,15 +82,16 @@ class SentRequest:
             down_bytes=answer.down_bytes,
             round_trip_s=answer.round_trip_s,
             load=load,
+            fresh=answer.fresh,
         )
 
     def on_done(self, callback: Callable[[], object]) -> None:
         """Have something called once `read` need not wait."""
         self.call.on_done(callback)
 
-    def cancel(self) -> None:
-        """Withdraw it."""
-        self.call.cancel()
+    def cancel(self, *, overdue: bool = False) -> None:
+        """Withdraw it; see `Call.cancel`."""
+        self.call.cancel(overdue=overdue)
 
 
 def _check_outputs(model: Model, wanted: Sequence[str], arrays: Mapping[str, np.ndarray]) -> None:

@@ -35,7 +35,6 @@ class Observer:
     def __init__(self, *, prior: Link, clock: Clock, generator: np.random.Generator) -> None:
         self._clock = clock
         self._estimator = LinkEstimator(prior)
-        self._fresh = True  # the next answer is the first of its connection
         self._load = LoadView(clock=clock, generator=generator)
         self._questions = Questions(clock)
         self._device_log, self._device_s = 0.0, -math.inf
@@ -69,7 +68,9 @@ class Observer:
                 device_factor=math.exp(self._faded_device_log()),
             )
 
-    def saw_answer(self, *, up_bytes: int, down_bytes: int, network_s: float, load: Load | None) -> None:
+    def saw_answer(
+        self, *, up_bytes: int, down_bytes: int, network_s: float, load: Load | None, fresh: bool = False
+    ) -> None:
         """An answer came.
 
         Args:
@@ -77,13 +78,13 @@ class Observer:
             down_bytes: length of the answer.
             network_s: round trip less the server's residence.
             load: the server's report.
+            fresh: whether it was the first over its connection.
         """
         with self._lock:
             now_s = self._clock()
             self._estimator.observe(
-                Transfer(at_s=now_s, up_bytes=up_bytes, down_bytes=down_bytes, network_s=network_s, fresh=self._fresh)
+                Transfer(at_s=now_s, up_bytes=up_bytes, down_bytes=down_bytes, network_s=network_s, fresh=fresh)
             )
-            self._fresh = False
             self._questions.answered(self._estimator.estimate(now_s))
             if load is not None:
                 self._load.saw(load)
@@ -97,11 +98,6 @@ class Observer:
         """
         with self._lock:
             self._estimator.observe_timeout(at_s=self._clock(), up_bytes=up_bytes, waited_s=waited_s)
-
-    def lost_connection(self) -> None:
-        """The connection failed: the next answer comes over a new one, and is slower for it."""
-        with self._lock:
-            self._fresh = True
 
     def saw_head(self, *, expected_s: float, took_s: float, alone: bool) -> None:
         """A head ran on the device: slow and bounded correction of what it is expected to take.

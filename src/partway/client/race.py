@@ -33,8 +33,8 @@ class Sent(Protocol):
     def on_done(self, callback: Callable[[], object]) -> None:
         """Have something called once `read` need not wait."""
 
-    def cancel(self) -> None:
-        """Withdraw it."""
+    def cancel(self, *, overdue: bool = False) -> None:
+        """Withdraw it; see `Call.cancel`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +97,9 @@ def _hedge(sent: Sent, finish: Callable[[Stop], Arrays], stop: Stop) -> Finish:
         return Finish(outputs=exchange.outputs, exchange=exchange, hedged=True, by_server=True)
     finally:
         forget()
-    return Finish(outputs=outputs, exchange=late.close(), error=late.error, hedged=True)
+    late_one = late.close()
+    sent.cancel(overdue=True)
+    return Finish(outputs=outputs, exchange=late_one, error=late.error, hedged=True)
 
 
 def _last_hope(sent: Sent, failure: EngineError) -> Exchange:

@@ -188,6 +188,7 @@ class Remote:
             down_bytes=answer.down_bytes,
             round_trip_s=answer.round_trip_s,
             load=load,
+            fresh=answer.fresh,
         )
         self._heard(exchange, question=True)
         return costs
@@ -204,14 +205,13 @@ class Remote:
             down_bytes=exchange.down_bytes,
             network_s=exchange.round_trip_s - exchange.server_s,
             load=exchange.load,
+            fresh=exchange.fresh,
         )
 
     def _failed(self, error: PartwayError, request: InferRequest, *, waited_s: float | None) -> None:
         if waited_s is not None:
             size_bytes = sum(tensor.array.nbytes for tensor in request.tensors)
             self._observer.saw_silence(up_bytes=size_bytes, waited_s=waited_s)
-        if isinstance(error, ServerUnavailable):
-            self._observer.lost_connection()
         if refused_codec(error, request.tensors):
             self.breaker.answered(question=True)  # raw tensors are worth trying at once
         else:

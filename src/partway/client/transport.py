@@ -8,11 +8,12 @@ import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol, cast
 
 import grpc
 
-from partway.client.call import Answer, Call, PendingCall
+from partway.client.call import Answer, Call, PendingCall, Withdrawal
 from partway.client.channel import Door, read_route
 from partway.client.credentials import Credentials
 from partway.engine import Clock
@@ -50,7 +51,7 @@ class _Connection:
     channel: grpc.Channel
     infer: Callable[..., grpc.Future]
     was_heard: bool = False
-    unheard: int = 0  # calls in a row that were withdrawn, with nothing heard meanwhile
+    unheard: int = 0  # calls in a row that were withdrawn as overdue, with nothing heard meanwhile
 
 
 class GrpcTransport:
@@ -58,8 +59,8 @@ class GrpcTransport:
 
     A connection that fell silent may be dead without knowing it, or have megabytes of an abandoned request in its way:
     nobody waits for it again, and it is closed when the last request on it has ended. It counts as silent when an
-    answer did not come in time, or when two calls in a row were withdrawn without a word from the server; one, where
-    there never was any.
+    answer did not come in time, or when two calls in a row were withdrawn as overdue without a word from the server;
+    one, where there never was any. Calls that nobody wanted any more say nothing of it.
 
     Nor is one used again that broke or could not be made. gRPC would pause before it tries anew, and fail whatever is
     sent meanwhile: a server that is back would be missed by the very question that was to find it. When to try is the
@@ -84,28 +85,35 @@ class GrpcTransport:
         content = encode_request(request)
         future: grpc.Future | None = None
 
-        def withdraw(expired: bool) -> None:
+        def withdraw(why: Withdrawal) -> None:
             if future is not None:
                 future.cancel()
-            self._leave(call, heard=False, lost=expired)
+            self._leave(call, overdue=why is Withdrawal.OVERDUE, lost=why is Withdrawal.EXPIRED)
 
         def arrived(future: grpc.Future) -> None:
             round_trip_s = self._clock() - start_s
             lost = _is_lost(future)
-            if call.settle(lambda: self._read(future, round_trip_s=round_trip_s, up_bytes=len(content))):
+            read = partial(self._read, future, round_trip_s=round_trip_s, up_bytes=len(content), fresh=fresh)
+            if call.settle(read):
                 self._leave(call, heard=not lost, lost=lost)
 
         # Not left to gRPC's own deadline: a write that the network swallows keeps it waiting for ever.
         call = PendingCall(clock=self._clock, lasts_s=timeout_s + _GRACE_S, withdraw=withdraw)
         with self._lock:
+            if self._closed:
+                call.fail(ServerUnavailable(f"the connection to {self._door.address} was closed"))
+                return call
             connection = self._calls[call] = self._connection
+            fresh = not connection.was_heard
         start_s = self._clock()
         try:
             future = connection.infer(content, timeout=timeout_s, metadata=self._door.headers)
         except ValueError as error:  # the channel was closed before
             call.fail(ServerUnavailable(f"the connection to {self._door.address} was closed: {error}"))
-            self._leave(call, heard=False, lost=False)
+            self._leave(call)
             return call
+        if call.settled:  # withdrawn before there was anything to cancel
+            future.cancel()
         future.add_done_callback(arrived)
         return call
 
@@ -123,12 +131,14 @@ class GrpcTransport:
         # No serialisers: encoding and decoding are the device's time, not the network's.
         return _Connection(channel, channel.unary_unary(Method.MODEL_INFER.path).future)
 
-    def _leave(self, call: PendingCall, *, heard: bool, lost: bool) -> None:
+    def _leave(self, call: PendingCall, *, heard: bool = False, lost: bool = False, overdue: bool = False) -> None:
         with self._lock:
-            connection = self._calls.pop(call)
+            connection = self._calls.pop(call, None)
+            if connection is None:  # it left before: closing and sending may come together
+                return
             self._was_heard |= heard
             connection.was_heard |= heard
-            connection.unheard = 0 if heard else connection.unheard + 1
+            connection.unheard = 0 if heard else connection.unheard + overdue
             given_up = lost or connection.unheard >= (_MOST_UNHEARD if connection.was_heard else 1)
             if given_up and self._connection is connection and not self._closed:
                 logger.info("connection_abandoned address=%s", self._door.address)
@@ -137,7 +147,7 @@ class GrpcTransport:
         if unused:
             _close(connection.channel)
 
-    def _read(self, future: grpc.Future, *, round_trip_s: float, up_bytes: int) -> Answer:
+    def _read(self, future: grpc.Future, *, round_trip_s: float, up_bytes: int, fresh: bool) -> Answer:
         try:
             received = cast(bytes | None, future.result())
         except grpc.FutureCancelledError as error:
@@ -154,7 +164,11 @@ class GrpcTransport:
         if received is None:  # gRPC's own view of a stream whose message was damaged on its way
             raise WireError("the answer ended well and held no message; one was expected")
         return Answer(
-            response=decode_response(received), round_trip_s=round_trip_s, up_bytes=up_bytes, down_bytes=len(received)
+            response=decode_response(received),
+            round_trip_s=round_trip_s,
+            up_bytes=up_bytes,
+            down_bytes=len(received),
+            fresh=fresh,
         )
 
 
