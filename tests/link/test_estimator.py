@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from partway.errors import LinkError
 from partway.link import NAMED_LINKS, Link, LinkEstimate, LinkEstimator, Transfer
 
-law = settings(max_examples=25, deadline=None, derandomize=True)
+law = settings(max_examples=25, derandomize=True)
 
 PING = (100, 200)
 LTE, WIFI = NAMED_LINKS["lte"], NAMED_LINKS["wifi"]
@@ -95,8 +95,8 @@ def test_one_ping_and_one_payload_are_enough_for_a_first_estimate(link: Link) ->
 @given(links, st.integers(0, 2**32))
 def test_exact_transfers_of_varied_sizes_give_the_exact_link(link: Link, seed: int) -> None:
     estimate = varied(link, LinkEstimator(), seed)
-    assert estimate.link.uplink_bytes_per_s == pytest.approx(link.uplink_bytes_per_s, rel=0.03)
-    assert estimate.link.downlink_bytes_per_s == pytest.approx(link.downlink_bytes_per_s, rel=0.03)
+    assert estimate.link.uplink_bytes_per_s == pytest.approx(link.uplink_bytes_per_s, rel=0.05)
+    assert estimate.link.downlink_bytes_per_s == pytest.approx(link.downlink_bytes_per_s, rel=0.05)
     assert estimate.link.rtt_s == pytest.approx(link.rtt_s, abs=0.15 * ping_s(link))
     assert max(estimate.rtt_spread, estimate.uplink_spread, estimate.downlink_spread) < 0.3
 

@@ -2,6 +2,7 @@
 
     nothing was heard for a while    its load is out of date                        ask, nearly empty
     the round trip is not known      one size repeats, or nothing is sent           ask, nearly empty
+    the link is another one          its round trip may be, too                      ask, nearly empty
     the uplink is not known          nothing of its size was sent lately            ask, with padding
 
 Input: the link as it is believed to be, and when something was last heard. Output: the padding of a question, or none.
@@ -12,7 +13,7 @@ import math
 
 from partway.client.budget import Budget
 from partway.engine import Clock
-from partway.link import LinkEstimate
+from partway.link import Link, LinkEstimate
 
 QUESTION_BYTES = 1024
 """What a question takes without padding, for the budget: names of some twenty cuts, and its headers."""
@@ -23,6 +24,7 @@ _KNOWN_SPREAD = 0.3  # give or take a third: beyond, neighbouring cuts cannot be
 _LEAST_PROBE_S, _MOST_PROBE_S, _PROBE_OVER_RTT = 0.005, 0.05, 0.5
 _LEAST_PADDING_BYTES, _MOST_PADDING_BYTES = 1_024, 262_144
 _AS_EXPECTED = 0.25  # a rate that moved by less than that taught nothing
+_MOVED = 0.15  # since the round trip was asked for: one size that repeats cannot tell which of the two it was
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 4.0
 
 
@@ -41,6 +43,7 @@ class Questions:
         self._padded = False
         self._last_small_s = -math.inf
         self._padded_at_bytes_per_s: float | None = None
+        self._small_at: Link | None = None
 
     def next(self, link: LinkEstimate, *, heard_s: float) -> int | None:
         """Bytes to send along with a question now; None where none is worth it or within the budget.
@@ -50,9 +53,10 @@ class Questions:
             heard_s: when the server last answered anything.
         """
         now_s = self._clock()
-        padding_bytes = self._padding(link, now_s)
+        moved = self._small_at is not None and _apart(link.link, self._small_at) >= _MOVED
+        padding_bytes = 0 if moved else self._padding(link, now_s)
         idle = now_s - heard_s >= _HEARD_LATELY_S
-        small = now_s - self._last_small_s >= _SMALL_EVERY_S or link.rtt_spread > _KNOWN_SPREAD
+        small = now_s - self._last_small_s >= _SMALL_EVERY_S or link.rtt_spread > _KNOWN_SPREAD or moved
         if not (padding_bytes or idle or small):
             return None
         rate = link.link.uplink_bytes_per_s
@@ -62,7 +66,7 @@ class Questions:
             return padding_bytes
         if not self._budget.take(QUESTION_BYTES / rate):
             return None
-        self._padded, self._last_small_s = False, now_s
+        self._padded, self._last_small_s, self._small_at = False, now_s, link.link
         return 0
 
     def answered(self, link: LinkEstimate) -> None:
@@ -89,3 +93,10 @@ class Questions:
         probe_s = min(_MOST_PROBE_S, max(_LEAST_PROBE_S, _PROBE_OVER_RTT * link.link.rtt_s))
         wanted = probe_s * link.link.uplink_bytes_per_s
         return int(min(_MOST_PADDING_BYTES, max(_LEAST_PADDING_BYTES, wanted)))
+
+
+def _apart(one: Link, other: Link) -> float:
+    return max(
+        abs(math.log(one.rtt_s / other.rtt_s)),
+        abs(math.log(one.uplink_bytes_per_s / other.uplink_bytes_per_s)),
+    )

@@ -19,6 +19,11 @@ DIAGONAL = (0, 3, 5)
 PRIOR_SPREAD = math.log(10)
 _SIDE_BY_SIDE = 0.9
 
+RATIO_SPREAD = 0.5
+"""Of the ratio of the rates, where no transfer told it: within a factor of three in nearly all cases."""
+
+_MOST_PULL = 1.0
+
 # Rounding may take a variance below nothing.
 _LEAST_VARIANCE = 1e-8
 
@@ -90,6 +95,36 @@ def together(beliefs: tuple[Belief, ...], total: float) -> Belief:
 def widened(belief: Belief, by: tuple[float, float], factor: float = 1.0) -> Belief:
     """Less sure by so much of round trip and rates: standard deviations, whose squares count so many times."""
     return Belief(belief.mean, within_prior(_add(belief.covariance, side_by_side(*by), factor)))
+
+
+def reverted(belief: Belief, ratio: float, kept: float) -> Belief:
+    """The belief when the rates' ratio is, but for so much of it, forgotten: then it is any that a radio may have.
+
+    Args:
+        belief: whose ratio fades.
+        ratio: logarithm of seconds a byte down over seconds a byte up, as radios usually have it.
+        kept: from 0, all is forgotten, to 1.
+    """
+    rtt, up, down = belief.mean
+    a, b, c, d, e, f = belief.covariance
+    lost = 1.0 - kept
+    spread = RATIO_SPREAD**2 * (1.0 - kept * kept)
+    covariance = (
+        a,
+        b,
+        kept * c + lost * b,
+        d,
+        kept * e + lost * d,
+        kept * kept * f + 2.0 * kept * lost * e + lost * lost * d + spread,
+    )
+    # A radio may be an odd one: what was measured far off is not drawn back the more for it.
+    off = max(-_MOST_PULL, min(_MOST_PULL, up + ratio - down))
+    return Belief((rtt, up, down + lost * off), within_prior(covariance))
+
+
+def ratio_spread(covariance: Covariance) -> float:
+    """How well the ratio of the rates is known: the standard deviation of its logarithm."""
+    return math.sqrt(max(covariance[3] - 2.0 * covariance[4] + covariance[5], 0.0))
 
 
 def within_prior(covariance: Covariance) -> Covariance:

@@ -26,9 +26,12 @@ from partway.errors import LinkError
 from partway.link.belief import (
     DIAGONAL,
     PRIOR_SPREAD,
+    RATIO_SPREAD,
     Belief,
     Covariance,
     dot,
+    ratio_spread,
+    reverted,
     shares_of,
     side_by_side,
     times,
@@ -43,29 +46,36 @@ from partway.link.state import NAMED_LINKS, Link
 
 # What traffic has taken less than a quarter off the prior's is not known at all.
 _UNKNOWN_SPREAD = 0.75 * PRIOR_SPREAD
+_UNKNOWN_RATIO_SPREAD = 0.75 * RATIO_SPREAD
 
 # Known within a factor of two counts as observed.
 _OBSERVED_SPREAD = math.log(2)
 
 # Of round trip and rates: their drift in a second; how far they are apart before and after a change of the rates, and
 # after one of the path, such as another radio's.
-_DRIFT, _CHANGE, _OTHER_PATH = (0.02, 0.05), (0.0, 0.8), (1.0, 0.8)
+_DRIFT, _CHANGE, _OTHER_PATH = (0.02, 0.05), (0.0, 0.8), (1.6, 0.8)
 
 # How many changes were seen in how many seconds, before any was; what is seen is forgotten in about a minute.
 _CHANGES, _CHANGES_SEEN_S, _REMEMBERED_S = 1.0, 10.0, 60.0
 
-# How often a single transfer stalls, and how often the path is another one.
+# How often a single transfer stalls, and how often the path is another one. A nearly empty transfer shows that much
+# better than bytes do, and where transfers have just been other than expected it is likely.
 _STALLS, _OTHER_PATHS = 0.01, 0.0003
+_SMALL_OTHER_PATHS, _AFTER_CHANGE = 0.01, 0.9
 
 # Scatter of transfers on a calm link: what it begins with and the least that is ever believed. A stall is as long as
 # it likes, and the first transfer of a connection pays for handshakes and slow start.
 _FIRST_SCATTER, _LEAST_SCATTER, _STALL_SCATTER, _FRESH_SCATTER = 0.1, 0.02, 1.5, 0.5
 _SCATTER_GAIN = 0.05
 
+# How long it is remembered what the downlink is beside the uplink. Left to itself, a downlink that requests hardly use
+# would become the cause of whatever is left unexplained.
+_RATIO_KEPT_S = 8.0
+
 # Transfers that follow at once are apart by no less than that.
 _LEAST_IDLE_S = 0.05
 
-# What is shorter and given up was not held up by its bytes.
+# What is shorter is no matter of its bytes.
 _SMALL_BYTES = 2048
 
 # What a measured time and an estimate over its prior are clipped to, so that nonsense stays a number.
@@ -174,7 +184,8 @@ class LinkEstimator:
         )
         self._belief = Belief(self._prior, side_by_side(PRIOR_SPREAD, PRIOR_SPREAD))
         self._scatter = _FIRST_SCATTER
-        self._stalled = 0.0
+        self._stalled = {False: 0.0, True: 0.0}
+        self._unsettled = 0.0
         self._changes, self._seen_s = _CHANGES, _CHANGES_SEEN_S
         self._last_s: float | None = None
         self._observed_transfers = 0
@@ -191,18 +202,22 @@ class LinkEstimator:
         expected_s, shares = shares_of(drifted.mean, sizes)
         surprise = log_s - math.log(expected_s)
         changes = self._change_within(max(idle_s, _LEAST_IDLE_S))
-        # Stalls do not come in a row: two slow transfers are a slow link. None is ever quicker than the link.
-        stalls = 2.0 * _STALLS * (1.0 - self._stalled) if surprise > 0.0 else 0.0
+        # Stalls do not come in a row: two slow transfers of a kind are a slow link, whatever came between that could
+        # not tell. None is ever quicker than the link.
+        small = transfer.up_bytes + transfer.down_bytes < _SMALL_BYTES
+        stalls = 2.0 * _STALLS * (1.0 - self._stalled[small]) if surprise > 0.0 else 0.0
+        elsewhere = max(_SMALL_OTHER_PATHS, _AFTER_CHANGE * self._unsettled) if small else _OTHER_PATHS
         beliefs = (
             updated(drifted, sizes, log_s, scatter, (1.0 - changes) * (1.0 - stalls)),
             updated(widened(drifted, _CHANGE), sizes, log_s, scatter, changes),
-            updated(widened(drifted, _OTHER_PATH), sizes, log_s, scatter, _OTHER_PATHS),
+            updated(widened(drifted, _OTHER_PATH), sizes, log_s, scatter, elsewhere),
             updated(drifted, sizes, log_s, math.hypot(scatter, _STALL_SCATTER), stalls),
         )
         total = sum(belief.weight for belief in beliefs)
         self._belief = self._within_reach(together(beliefs, total))
         if total > 0.0:
-            self._stalled = beliefs[3].weight / total
+            self._stalled[small] = beliefs[3].weight / total
+            self._unsettled = 0.0 if small else max(self._unsettled, 1.0 - beliefs[0].weight / total)
             self._learn_changes(beliefs[1].weight / total, idle_s)
             explained = dot(shares, times(drifted.covariance, shares))
             self._learn_scatter(surprise, explained, beliefs[0].weight / total)
@@ -233,6 +248,8 @@ class LinkEstimator:
         rtt_spread, uplink_spread, downlink_spread = (
             spread if spread < _UNKNOWN_SPREAD else math.inf for spread in spreads
         )
+        if ratio_spread(belief.covariance) > _UNKNOWN_RATIO_SPREAD:
+            downlink_spread = math.inf
         return LinkEstimate(
             link=Link(uplink_bytes_per_s=math.exp(-up), downlink_bytes_per_s=math.exp(-down), rtt_s=math.exp(rtt))
             if self._last_s is not None
@@ -248,7 +265,9 @@ class LinkEstimator:
         return 0.0 if self._last_s is None else max(0.0, now_s - self._last_s)
 
     def _drifted(self, idle_s: float) -> Belief:
-        return widened(self._belief, _DRIFT, min(idle_s, _MOST_S))
+        kept = math.exp(-idle_s / _RATIO_KEPT_S)
+        drifted = widened(self._belief, _DRIFT, min(idle_s, _MOST_S))
+        return reverted(drifted, self._prior[2] - self._prior[1], kept)
 
     def _within_reach(self, belief: Belief) -> Belief:
         rtt, up, down = (
