@@ -41,7 +41,7 @@ def through_proxy(use: Callable[[ChaosProxy, Streams], Awaitable[T]], seed: int 
     return asyncio.run(run())
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(parts=st.lists(st.binary(min_size=1, max_size=200_000), max_size=5))
 def test_a_calm_proxy_passes_bytes_and_ends_as_they_are(parts: list[bytes]) -> None:
     async def use(_: ChaosProxy, streams: Streams) -> bytes:
@@ -54,7 +54,7 @@ def test_a_calm_proxy_passes_bytes_and_ends_as_they_are(parts: list[bytes]) -> N
     assert through_proxy(use) == b"".join(parts)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(sent=st.binary(min_size=1, max_size=5000), seed=st.integers(0, 2**32 - 1))
 def test_a_flip_changes_exactly_one_bit(sent: bytes, seed: int) -> None:
     async def use(proxy: ChaosProxy, streams: Streams) -> bytes:

@@ -7,7 +7,7 @@ from partway.client.budget import Budget
 from partway.testing import FakeClock
 
 
-@settings(deadline=None, max_examples=60, derandomize=True)
+@settings(max_examples=60, derandomize=True)
 @given(
     st.lists(st.tuples(st.floats(0.0, 30.0), st.floats(0.0, 2.0)), max_size=60),
     st.floats(0.001, 1.0),

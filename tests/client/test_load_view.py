@@ -69,7 +69,7 @@ def test_a_load_that_stays_is_believed_within_seconds() -> None:
     assert view.queue_delay_s() > 0.9
 
 
-@settings(deadline=None, max_examples=60, derandomize=True)
+@settings(max_examples=60, derandomize=True)
 @given(
     st.lists(st.tuples(st.floats(0, 3600), st.floats(0, 86400), st.floats(1e-3, 1e6)), max_size=30),
     st.integers(0, 2**32),

@@ -27,7 +27,7 @@ FLOATS = tuple(map(np.dtype, ("f2", "f4", "f8")))
 QUANTISING = ("int8", "int8/channel", "int8+zstd", "int8/channel+zstd")
 LOSSY = ("float16", "float16+zstd", *QUANTISING)
 
-law = settings(deadline=None, max_examples=200)
+law = settings(max_examples=200)
 
 shapes = hnp.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=6) | st.sampled_from([(2, 3, 8, 8), (1, 4, 80)])
 numbers: st.SearchStrategy[ParameterValue] = st.one_of(

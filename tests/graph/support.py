@@ -18,9 +18,7 @@ ELEMENTWISE_SHAPE = (2, 3)
 _UNARY = ("Tanh", "Sigmoid", "Softsign", "Elu")
 _BINARY = ("Add", "Mul", "Sub", "Max")
 
-law = settings(
-    max_examples=40, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+law = settings(max_examples=40, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def open_source(path: Path, cache_folder: Path | None = None) -> Source:

@@ -93,7 +93,7 @@ async def exchange(emulator: LinkEmulator, chunks: list[bytes]) -> bytes:
     return answer
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.lists(st.binary(max_size=50_000), max_size=8), st.sampled_from([FAST, LTE, SLOW]))
 def test_bytes_come_out_as_they_went_in_both_ways_however_they_were_cut(chunks: list[bytes], link: Link) -> None:
     async def scenario() -> None:

@@ -12,7 +12,7 @@ from partway.planning.coded import coded_costs
 from partway.planning.costs import CutCost
 from partway.verification import CodecTrial
 
-law = settings(max_examples=100, deadline=None, derandomize=True)
+law = settings(max_examples=100, derandomize=True)
 factors = st.floats(0.01, 100)
 
 

@@ -33,7 +33,7 @@ from partway.planning.search import NodeCosts, Prices, Restrictions, Search
 
 TOLERANCE = 0.001
 SLACK = 2e-5  # what searches round, on either side
-law = settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+law = settings(max_examples=60, derandomize=True, suppress_health_check=list(HealthCheck))
 radios = st.sampled_from([*NAMED_RADIOS.values(), parse_radio("tx=1.2W,rx=1.0W,idle=0.5W")])
 
 

@@ -19,7 +19,7 @@ from partway.profiling import Environment, Measurement
 from partway.profiling.measurement import CutTiming, Timing
 
 HERE = Environment(host="made-up", processor="paper", cores=1, runtime="none 1", threads=1)
-law = settings(max_examples=60, deadline=None, derandomize=True)
+law = settings(max_examples=60, derandomize=True)
 
 
 def measurement(*cuts: CutTiming) -> Measurement:

@@ -32,7 +32,7 @@ SLOW = Region(uplink_bytes_per_s=(0.01, 100.0))  # where whole seconds and singl
 DEVICE, ACTIVE_W = DeviceDraw.of(NAMED_RADIOS["lte"], device_idle_w=1.0), 5.0
 THROUGHPUT = Goal(objective="throughput")
 NOTHING = Prices(uplink=0.0, server=0.0, downlink=0.0)
-law = settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+law = settings(max_examples=60, derandomize=True, suppress_health_check=list(HealthCheck))
 
 
 def cost_of(cut: Cut, nodes: NodeCosts) -> CutCost:

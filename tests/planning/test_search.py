@@ -25,7 +25,7 @@ from partway.graph import Model, candidate_cuts
 from partway.planning import network
 from partway.planning.search import NodeCosts, Prices, Restrictions, Search
 
-law = settings(max_examples=250, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+law = settings(max_examples=250, derandomize=True, suppress_health_check=list(HealthCheck))
 FREE = Prices(uplink=0.0, server=0.0, downlink=0.0)
 
 

@@ -37,7 +37,7 @@ def feeds_of(bench: Bench, piece: Piece, generator: np.random.Generator) -> dict
     }
 
 
-@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(st.sampled_from(("fine", "fine", "fine", "late", "cancelled", "damaged")), min_size=1, max_size=13),
     st.integers(0, 2**32 - 1),

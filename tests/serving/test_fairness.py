@@ -104,7 +104,7 @@ class Play:
         )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(arrivals)
 def test_the_reported_delay_is_what_somebody_of_whom_nothing_waits_then_waits(plan: list[Arrival]) -> None:
     play = Play(plan)

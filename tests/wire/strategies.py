@@ -14,7 +14,7 @@ FIXED_DTYPES = tuple(
     )
 )  # fmt: skip
 
-law = settings(deadline=None, max_examples=150)
+law = settings(max_examples=150)
 """For every property: a busy machine is no failure."""
 
 # Lone surrogates are no text that UTF-8 can carry.

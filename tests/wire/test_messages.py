@@ -126,7 +126,7 @@ def mutate(data: st.DataObject, encoded: bytes) -> bytes:
     return bytes(mutated)
 
 
-@settings(deadline=None, max_examples=1500)
+@settings(max_examples=1500)
 @given(st.data())
 def test_every_mutation_decodes_or_is_refused(data: st.DataObject) -> None:
     response = InferResponse(model_name="m", tensors=a_request().tensors, parameters={"load.queue_us": 3})
@@ -147,7 +147,7 @@ def test_every_mutation_decodes_or_is_refused(data: st.DataObject) -> None:
     assert all(isinstance(tensor.array, np.ndarray) for tensor in decoded.tensors)
 
 
-@settings(deadline=None, max_examples=500)
+@settings(max_examples=500)
 @given(st.binary(max_size=200))
 def test_any_bytes_decode_or_are_refused(data: bytes) -> None:
     for decode in (decode_request, decode_response):

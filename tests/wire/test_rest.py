@@ -108,7 +108,7 @@ def test_every_truncation_is_refused(shorter: str) -> None:
             decoded((body[:length], json_length) if shorter == "the body" else (body, str(length)))
 
 
-@settings(deadline=None, max_examples=500)
+@settings(max_examples=500)
 @given(st.data())
 def test_every_mutation_decodes_or_is_refused(data: st.DataObject) -> None:
     body, json_length = a_body()
@@ -124,7 +124,7 @@ def test_every_mutation_decodes_or_is_refused(data: st.DataObject) -> None:
     assert all(isinstance(tensor.array, np.ndarray) for tensor in found.request.tensors)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(st.binary(max_size=200), st.none() | st.text(max_size=6) | st.integers(-3, 300).map(str))
 def test_any_bytes_and_any_length_decode_or_are_refused(body: bytes, json_length: str | None) -> None:
     with contextlib.suppress(WireError):

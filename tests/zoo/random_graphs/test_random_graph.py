@@ -67,7 +67,7 @@ def shape(value: onnx.ValueInfoProto) -> tuple[int, ...]:
     return tuple(size.dim_value for size in value.type.tensor_type.shape.dim)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(seed=SEEDS, focus=st.sampled_from([None, *BLOCKS]))
 def test_graphs_stay_within_their_limits(seed: int, focus: str | None) -> None:
     model = draw(seed, focus)
@@ -93,13 +93,13 @@ def inferred_shapes(model: onnx.ModelProto) -> dict[str, tuple[int, ...]]:
     return shapes
 
 
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 @given(seed=SEEDS, focus=st.sampled_from([None, *BLOCKS]))
 def test_the_same_state_of_the_generator_gives_the_same_bytes(seed: int, focus: str | None) -> None:
     assert draw(seed, focus).SerializeToString() == draw(seed, focus).SerializeToString()
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(seed=SEEDS)
 def test_nothing_is_computed_in_vain(seed: int) -> None:
     model = draw(seed)
