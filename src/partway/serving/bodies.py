@@ -18,10 +18,10 @@ _PLAIN = ("", "identity")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patience:
-    """How long the REST face waits for a client.
+    """How long the faces wait for a client.
 
     Attributes:
-        idle_s: for a request on an open connection, its headers included.
+        idle_s: for a request on an open connection, its headers included; on REST, as are the next two.
         first_s: for a body, before its rate counts; also the time that an answer may stand still.
         least_bytes_per_s: the rate at which a body has to come after that, on average.
         body_s: for any body.

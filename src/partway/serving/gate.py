@@ -8,8 +8,7 @@ one get the same sentence, whatever they asked for. Liveness and readiness are o
 have no token. Called by both faces.
 """
 
-import logging
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import grpc
 
@@ -17,8 +16,6 @@ from partway.errors import NotAuthenticated
 from partway.serving.callers import Caller, stranger
 from partway.serving.tokens import Tokens
 from partway.wire import Method
-
-logger = logging.getLogger(__name__)
 
 OPEN_METHODS = frozenset({Method.SERVER_LIVE.path, Method.SERVER_READY.path, "/grpc.health.v1.Health/Check"})
 OPEN_PATHS = frozenset({"/v2/health/live", "/v2/health/ready"})
@@ -71,28 +68,6 @@ class Gate:
         return Caller(name=name, connection=connection, authenticated=True) if name else stranger(connection)
 
 
-class GatedService(grpc.GenericRpcHandler):  # type: ignore[misc]  # gRPC ships no types
-    """A gRPC service behind a gate.
-
-    Args:
-        gate: who may pass.
-        service: answers those who may.
-    """
-
-    def __init__(self, gate: Gate, service: grpc.GenericRpcHandler) -> None:
-        self._gate = gate
-        self._service = service
-
-    def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler | None:
-        """The method's handler; for those who may not pass, one that refuses without reading what they sent."""
-        if details.method not in OPEN_METHODS:
-            try:
-                self._gate.check(details.invocation_metadata or ())
-            except NotAuthenticated as error:
-                return grpc.stream_unary_rpc_method_handler(_refuse(details.method, str(error)))
-        return self._service.service(details)
-
-
 def caller_of(gate: Gate, context: grpc.aio.ServicerContext) -> Caller:
     """Who asks over gRPC.
 
@@ -117,12 +92,3 @@ def _bearer(headers: Headers) -> str:
         return ""
     scheme, _, token = given[0].partition(" ")
     return token.strip() if scheme.lower() == "bearer" else ""
-
-
-def _refuse(method: str, sentence: str) -> Callable[[object, grpc.aio.ServicerContext], Awaitable[bytes]]:
-    async def refuse(_: object, context: grpc.aio.ServicerContext) -> bytes:
-        logger.info("request_refused method=%r connection=%s status=UNAUTHENTICATED", method, context.peer())
-        await context.abort(grpc.StatusCode.UNAUTHENTICATED, sentence, (CHALLENGE,))
-        return b""  # never reached: abort raises
-
-    return refuse

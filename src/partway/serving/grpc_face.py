@@ -103,7 +103,7 @@ class GrpcFace:
                 status, text = Status.INTERNAL, "the server failed on this request; its log says why"
             # Who is refused learns how busy the server is, too.
             if method is Method.MODEL_INFER:
-                trailer += _report(self._handlers.load())
+                trailer += report_of(self._handlers.load())
             await context.abort(status.grpc_code, text, trailer)
             return b""  # never reached: abort raises
 
@@ -148,7 +148,7 @@ class GrpcFace:
         deadline_s = deadline_of(request, received_s, left_s)
         response = await self._handlers.infer(request, deadline_s, caller=caller, received_s=received_s)
         entry.load = decode_load(response.parameters)
-        context.set_trailing_metadata(_report(entry.load or self._handlers.load()))
+        context.set_trailing_metadata(report_of(entry.load or self._handlers.load()))
         size_bytes = sum(tensor.array.nbytes for tensor in response.tensors)
         answer = await off_loop(size_bytes, lambda: _encode(response))
         entry.sent_bytes = len(answer)
@@ -162,5 +162,6 @@ def _encode(response: InferResponse) -> bytes:
         raise EngineError(f"the answer cannot be sent: {error}") from error
 
 
-def _report(load: Load) -> tuple[tuple[str, str], ...]:
+def report_of(load: Load) -> tuple[tuple[str, str], ...]:
+    """The trailer that tells how busy the server is."""
     return ((ORCA_HEADER, encode_orca(load)),)

@@ -81,6 +81,18 @@ class Journal:
         finally:
             self._note(entry, status, reason)
 
+    def refused(self, face: str, connection: str, error: PartwayError, *, received_bytes: int = 0) -> None:
+        """Note a request that was refused before anybody knew what it asks for.
+
+        Args:
+            face: it came to.
+            connection: that it came on.
+            error: why.
+            received_bytes: that were read of it.
+        """
+        entry = Entry(face=face, caller=connection, received_bytes=received_bytes)
+        self._note(entry, status_of(error).name, str(error))
+
     def _note(self, entry: Entry, status: str, reason: str) -> None:
         load = entry.load
         ended = Ended(

@@ -183,11 +183,12 @@ class RestFace:
             if request.path not in OPEN_PATHS:
                 self._gate.check(headers_of(request))
             response = await handler(request)
+        except NotAuthenticated as error:
+            response = refusal(error)
+            self._journal.refused(_FACE, peer_of(request), error)
         except PartwayError as error:
             response = refusal(error)
-            level = logging.INFO if isinstance(error, NotAuthenticated) else logging.DEBUG  # the journal has the others
-            logger.log(
-                level,
+            logger.debug(  # the journal has it
                 "request_declined path=%s connection=%s reason=%s",
                 word(request.path),
                 peer_of(request),

@@ -33,11 +33,12 @@ from partway.serving.batching import Batcher
 from partway.serving.bodies import Patience
 from partway.serving.executor import Executor
 from partway.serving.exposure import check_exposure
-from partway.serving.gate import Gate, GatedService
-from partway.serving.grpc_face import GrpcFace
+from partway.serving.gate import Gate
+from partway.serving.grpc_face import GrpcFace, report_of
 from partway.serving.grpc_options import grpc_options
 from partway.serving.handlers import Handlers
 from partway.serving.health import HealthService
+from partway.serving.intake import GuardedService, Intake, known_room, open_room
 from partway.serving.journal import Journal
 from partway.serving.learning import Learner
 from partway.serving.memory import make_budget
@@ -58,7 +59,6 @@ logger = logging.getLogger(__name__)
 DEFAULT_MESSAGE_BYTES = 64 * 2**20
 _IN_FLIGHT_BYTES = 512 * 2**20
 _PREPARING_THREADS = 4
-_WAITING_BESIDE_QUEUE = 128  # requests that are being decoded or prepared
 _LEAST_PER_CLIENT = 32  # requests that are not answered yet
 _GRACE_S = 10.0
 _NO_REST = "the REST face needs aiohttp and prometheus-client: pip install 'partway[rest]'"
@@ -152,6 +152,7 @@ class Server:
         )
         self._admission = Admission(options.in_flight_bytes)
         self._background = Background(self._executor.wait_idle)
+        self._requests_per_client = options.requests_per_client or max(_LEAST_PER_CLIENT, options.queue_capacity // 2)
         self._models = self._make_models()
         self._handlers = self._connect()
         self._gate = Gate(self._tokens)
@@ -190,8 +191,7 @@ class Server:
         """
         options = self._options
         server = grpc.aio.server(
-            options=grpc_options(message_bytes=options.message_bytes, connections=options.connections),
-            maximum_concurrent_rpcs=options.queue_capacity + options.workers + _WAITING_BESIDE_QUEUE,
+            options=grpc_options(message_bytes=options.message_bytes, connections=options.connections)
         )
         face = GrpcFace(
             self._handlers,
@@ -201,8 +201,7 @@ class Server:
             journal=self._journal,
             clock=options.clock,
         )
-        services = (face.service(), self._health.service())
-        server.add_generic_rpc_handlers(tuple(GatedService(self._gate, service) for service in services))
+        server.add_generic_rpc_handlers(self._guard(face.service(), self._health.service()))
         try:
             if self._credentials is None:
                 self._port = server.add_insecure_port(self.address)
@@ -271,6 +270,22 @@ class Server:
         """
         self._repository.wait(timeout_s)
         self._background.wait(timeout_s)
+
+    def _guard(self, *services: grpc.GenericRpcHandler) -> tuple[GuardedService, ...]:
+        patience = self._options.patience
+        known = Intake(known_room(self._requests_per_client, patience.body_s))
+        open_to_all = Intake(open_room(patience.first_s))
+        return tuple(
+            GuardedService(
+                service,
+                gate=self._gate,
+                journal=self._journal,
+                known=known,
+                open_to_all=open_to_all,
+                report=lambda: report_of(self._handlers.load()),
+            )
+            for service in services
+        )
 
     def _make_metrics(self) -> "PrometheusMetrics":
         try:
@@ -351,7 +366,7 @@ class Server:
             clock=options.clock,
             codecs=available_codecs(),
             decoded_bytes=options.message_bytes,
-            requests_per_client=options.requests_per_client or max(_LEAST_PER_CLIENT, options.queue_capacity // 2),
+            requests_per_client=self._requests_per_client,
             pieces_per_minute=options.pieces_per_minute,
             version=_installed_version(),
         )
