@@ -142,7 +142,8 @@ def play(who: Players, link: Link, best: str, stretches: int) -> Row:
     own = _seconds(partway)
     ratio, spread, median_ratio = ratio_of(own, [found for found in seconds.values() if found])
     results = [ask.result for stretch in partway for ask in stretch if ask.result is not None]
-    everything = [ask for stretch in (*partway, *fixed["device"], *fixed["server"]) for ask in stretch]
+    ways: list[Sequence[Sequence[Ask]]] = [partway, *fixed.values()]
+    everything = [ask for way in ways for stretch in way for ask in stretch]
     return Row(
         link=format_link(link),
         reckoned_best=best,
