@@ -1,17 +1,20 @@
 """Many clients of one server for a long time: errors, memory, fair shares.
 
-    python -m benchmarks.soak [--clients 64] [--minutes 10] [--utilisation 0.8] [--greedy] [--json FILE]
+    python -m benchmarks.soak [--clients 64] [--minutes 10] [--utilisation 0.8] [--no-greedy] [--json FILE]
 
     core A    the clients, in two processes: a connection each, requests from several cuts of two models on
     core B    the server, one thread; its resident memory is read every second
 
 Clients think between requests for so long that all of them together ask for the given share of what the server can
 answer, which is measured first. Each has a token, so that the server knows them apart. Counting begins after a warm-up,
-so that memory grows only if it is never given back. With `--greedy` the second half of the time has one more client,
-which keeps 32 requests in flight and never thinks.
+so that memory grows only if it is never given back. The second half of the time has one more client, which keeps 32
+requests in flight and never thinks.
 
-Output: errors by kind, answers a client, Jain's index, memory of the first against the last minute, and whether the
-marks hold: no errors, memory flat, shares fair, and nobody starved by the greedy one.
+Clients who think ask less when they wait, so that all get about as many answers under almost any order of turns: their
+number shows starvation alone. How long each waits shows more, so it is judged, too.
+
+Output: errors by kind, answers and mean seconds a client, Jain's index, memory of the first against the last minute,
+and whether the marks hold: no errors, memory flat, shares fair, waits alike, and nobody starved by the greedy one.
 """
 
 import argparse
@@ -45,7 +48,7 @@ _CUTS, _INPUTS, _PROCESSES = 4, 3, 2
 _CAPACITY_S = 0.7
 _GREEDY_IN_FLIGHT = 32
 _REFUSED = "RESOURCE_EXHAUSTED"
-_MOST_GROWTH, _LEAST_JAIN, _LEAST_KEPT = 0.05, 0.95, 0.8
+_MOST_GROWTH, _LEAST_JAIN, _LEAST_KEPT, _MOST_UNEVEN = 0.05, 0.95, 0.8, 1.5
 _WINDOW_S = 60
 
 
@@ -63,6 +66,8 @@ class Phase:
         median: answers of the client in the middle.
         most: answers of the client with the most.
         jain: how even the answers are; 1 is equal.
+        uneven: mean seconds of the client that waited longest, over those of the client in the middle; infinite where
+            one got no answer.
         greedy_answered: of the greedy client; 0 without one.
         greedy_errors: of the greedy client, by kind.
     """
@@ -76,6 +81,7 @@ class Phase:
     median: float
     most: int
     jain: float
+    uneven: float
     greedy_answered: int = 0
     greedy_errors: dict[str, int]
 
@@ -147,6 +153,14 @@ def mixed_capacity_per_s(url: str, questions: Sequence[Question], core: int | No
     return len(seconds) / sum(seconds)
 
 
+def unevenness(tallies: Sequence[Tally]) -> float:
+    """The longest of the clients' mean seconds over the median of them; infinite where a client got no answer."""
+    if not all(one.answered for one in tallies):
+        return float("inf")
+    means_s = [one.seconds / one.answered for one in tallies]
+    return max(means_s) / float(np.median(means_s))
+
+
 def phase_of(name: str, seconds: float, tallies: Sequence[Tally], greedy: Sequence[Tally] = ()) -> Phase:
     """Many clients' tallies in one."""
     answers = [one.answered for one in tallies]
@@ -161,6 +175,7 @@ def phase_of(name: str, seconds: float, tallies: Sequence[Tally], greedy: Sequen
         median=float(np.median(answers)),
         most=max(answers),
         jain=jain(answers),
+        uneven=unevenness(tallies),
         greedy_answered=sum(one.answered for one in greedy),
         greedy_errors=dict(sum((one.errors for one in greedy), Counter())),
     )
@@ -244,7 +259,19 @@ def _count(name: str, asking: Crowd, seconds: float, greedy: Crowd | None = None
 
 def print_findings(found: Findings) -> int:
     """Table and marks; 0 where all marks hold, else 1."""
-    titles = ("answered", "a second", "mean ms", "least", "median", "most", "Jain", "errors", "greedy", "its errors")
+    titles = (
+        "answered",
+        "a second",
+        "mean ms",
+        "least",
+        "median",
+        "most",
+        "Jain",
+        "uneven",
+        "errors",
+        "greedy",
+        "its errors",
+    )
     print_table(
         f"{found.clients} clients, {found.utilisation:.0%} of {found.capacity_per_s:.0f} requests/s: answers a client",
         (Column(title="clients", right=False), *(Column(title=title) for title in titles)),
@@ -260,7 +287,7 @@ def verdicts(found: Findings) -> list[Verdict]:
     for phase in found.phases:
         errors.update(phase.errors)
     refused = errors[_REFUSED] if found.utilisation >= 1.0 else 0  # more was asked for than can be answered
-    fairest = min(phase.jain for phase in found.phases)
+    fairest, most_uneven = min(phase.jain for phase in found.phases), max(phase.uneven for phase in found.phases)
     marks: list[Verdict] = [
         ("errors", str(dict(errors) or "none"), errors.total() == refused),
         (
@@ -270,6 +297,12 @@ def verdicts(found: Findings) -> list[Verdict]:
             found.growth <= _MOST_GROWTH,
         ),
         ("fair shares", f"Jain's index {fairest:.3f}", fairest >= _LEAST_JAIN),
+        (
+            "waits alike",
+            f"the client that waits longest does so {most_uneven:.2f} times as long as the one in the middle, "
+            f"{_MOST_UNEVEN} allowed",
+            most_uneven <= _MOST_UNEVEN,
+        ),
     ]
     if len(found.phases) > 1:
         alone, beside = (phase.median / phase.seconds for phase in found.phases)
@@ -288,6 +321,7 @@ def _cells(phase: Phase) -> tuple[str, ...]:
         f"{phase.median:.0f}",
         str(phase.most),
         f"{phase.jain:.3f}",
+        f"{phase.uneven:.2f}",
         str(sum(phase.errors.values())),
         str(phase.greedy_answered),
         str(sum(phase.greedy_errors.values())),
@@ -300,7 +334,12 @@ def main() -> int:
     parser.add_argument("--clients", type=int, default=64)
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--utilisation", type=float, default=0.8, help="share of what the server can answer")
-    parser.add_argument("--greedy", action="store_true", help="one more client, with 32 requests in flight")
+    parser.add_argument(
+        "--greedy",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="one more client for the second half, with 32 requests in flight",
+    )
     parser.add_argument("--warm-up-s", type=float, default=30.0)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the findings there, too")
     given = parser.parse_args()
@@ -313,7 +352,7 @@ def main() -> int:
         warm_up_s=given.warm_up_s,
     )
     if given.json is not None:
-        given.json.write_text(json.dumps(asdict(found), indent=2))
+        given.json.write_text(json.dumps(asdict(found) | {"verdicts": verdicts(found)}, indent=2))
     return print_findings(found)
 
 

@@ -1,6 +1,6 @@
 import pytest
 from benchmarks.crowd import Tally, jain
-from benchmarks.soak import growth, phase_of
+from benchmarks.soak import growth, phase_of, unevenness
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -40,3 +40,12 @@ def test_errors_of_all_clients_are_counted_by_kind() -> None:
     assert (phase.answered, phase.least, phase.most) == (4, 1, 3)
     assert phase.errors == {"WRONG": 2, "UNAVAILABLE": 2}
     assert phase.mean_s == pytest.approx(0.2)
+
+
+def test_one_who_waits_longer_is_seen_though_all_get_as_many_answers() -> None:
+    patient = Tally(answered=100, seconds=40.0)
+    tallies = [Tally(answered=100, seconds=10.0) for _ in range(63)] + [patient]
+    phase = phase_of("all", 60.0, tallies)
+    assert phase.jain == pytest.approx(1)
+    assert phase.uneven == pytest.approx(4)
+    assert unevenness([*tallies, Tally()]) == float("inf")
