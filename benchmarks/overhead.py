@@ -38,8 +38,9 @@ from onnx import TensorProto, helper
 
 from partway.client import InferenceSession
 from partway.client.transport import connect
-from partway.engine import OrtRuntime
+from partway.engine import OrtRuntime, OrtSession
 from partway.graph import Source, canonicalise, device_only, server_only
+from partway.link import Link
 from partway.planning import CutCost, PlanDocument, make_plan
 from partway.reporting import Column, print_table
 from partway.units import format_duration, format_size, parse_size
@@ -49,8 +50,9 @@ SIZES = ("4KiB", "64KiB", "256KiB", "1MiB", "4MiB", "8MiB")
 MARK = 1.5
 _TIMEOUT_S = 30.0
 _WARM_UPS = 10
-_SLOWDOWN = 1e5  # of the device, so that a session never takes it instead of the server
+_DEVICE_S = 0.25  # that an emulated device takes alone, so that a session never takes it instead of the server
 _LEAST_OFFLOADED = 0.95
+_LOOPBACK = Link(uplink_bytes_per_s=1e9, downlink_bytes_per_s=1e9, rtt_s=1e-4)
 _SETTLED_S = 0.5  # of asking, by which the server has optimised what there is
 
 
@@ -164,7 +166,8 @@ def measure(path: Path, size_bytes: int, *, server: Listening, echo: Listening, 
             server=f"grpc://{server.address}",
             threads=1,
             plan=sends_inputs(path),
-            device_slowdown=_SLOWDOWN,
+            device_slowdown=_slowdown(runtime, array),
+            prior_link=_LOOPBACK,
         ) as session,
     ):
 
@@ -200,6 +203,13 @@ def measure(path: Path, size_bytes: int, *, server: Listening, echo: Listening, 
         session_spread=spread_of_ratio(taken[1], taken[2], less=taken[3]),
         offloaded=sum(offloaded) / len(offloaded),
     )
+
+
+def _slowdown(runtime: OrtSession, array: np.ndarray) -> float:
+    start_s = time.perf_counter()
+    for _ in range(_WARM_UPS):
+        runtime.run({"x": array})
+    return max(1.0, _DEVICE_S * _WARM_UPS / (time.perf_counter() - start_s))
 
 
 def _interleave(ways: Sequence[Callable[[], object]], rounds: int) -> tuple[list[float], ...]:
