@@ -10,7 +10,9 @@
 Load view and decision are the client's own; everything else is an event loop on a clock moved by hand. Contestants
 differ only in how devices read the load: `last report` takes the newest to the letter, `smoothed` is the load view
 without doubt, `ours` has it. Steadiness is the standard deviation over half seconds of the share of requests that are
-offloaded, once the first ten seconds are over and before the intruder comes.
+offloaded, once the first ten seconds are over and before the intruder comes. Marks: two fifths of the unsteadiness of
+`last report`, at 1.08 times its latency at most; room made, and taken again, within 2.5 s; exit status 1 where one is
+missed.
 """
 
 import argparse
@@ -22,6 +24,7 @@ from dataclasses import asdict, dataclass
 from typing import Protocol
 
 import numpy as np
+from benchmarks.verdicts import Verdict, conclude, status_of
 
 from partway.client.load_view import LoadView
 from partway.engine import Clock
@@ -32,6 +35,7 @@ from partway.wire import Load
 
 _WARM_UP_S, _BIN_S = 10.0, 0.5
 _ASK_AFTER_S = 1.0
+_MOST_UNSTEADY, _MOST_LATENCY, _MOST_SHIFT_S = 0.4, 1.08, 2.5
 PAUSES_S = (0.02, 0.5)
 """From an answer to the next request: devices that never rest, and such as ask now and then."""
 
@@ -94,10 +98,11 @@ class LastReport:
 
 Maker = Callable[[Clock, np.random.Generator], View]
 
+LITERAL, OURS = "last report", "ours"
 VIEWS: Mapping[str, Maker] = {
-    "last report": lambda clock, _: LastReport(clock),
+    LITERAL: lambda clock, _: LastReport(clock),
     "smoothed": lambda clock, generator: LoadView(clock=clock, generator=generator, doubt=0.0),
-    "ours": lambda clock, generator: LoadView(clock=clock, generator=generator),
+    OURS: lambda clock, generator: LoadView(clock=clock, generator=generator),
 }
 
 
@@ -320,9 +325,11 @@ def main() -> int:
         for pause_s in PAUSES_S
         for view in VIEWS
     ]
+    marks = verdicts(rows)
     if arguments.json:
-        print(json.dumps({"devices": arguments.devices, "rows": [asdict(row) for row in rows]}, indent=1))
-        return 0
+        document = {"devices": arguments.devices, "rows": [asdict(row) for row in rows], "verdicts": marks}
+        print(json.dumps(document, indent=1))
+        return status_of(marks)
     titles = (
         "load is read",
         "pause",
@@ -352,7 +359,33 @@ def main() -> int:
             for row in rows
         ],
     )
-    return 0
+    return conclude(marks)
+
+
+def verdicts(rows: Sequence[Row]) -> list[Verdict]:
+    """The marks, for each pause: steadier than reading reports to the letter, and soon out of the way and back."""
+    found = {(row.pause_s, row.view): row for row in rows}
+    marks: list[Verdict] = []
+    for pause_s in dict.fromkeys(row.pause_s for row in rows):
+        ours, literal = found[pause_s, OURS], found[pause_s, LITERAL]
+        marks += [
+            (
+                f"steadiness, pauses of {pause_s:g} s",
+                f"{ours.unsteadiness:.1%} of {literal.unsteadiness:.1%}, {_MOST_UNSTEADY:.0%} of it allowed",
+                ours.unsteadiness <= _MOST_UNSTEADY * literal.unsteadiness,
+            ),
+            (
+                f"latency, pauses of {pause_s:g} s",
+                f"{ours.latency_s / literal.latency_s:.3f} of that, {_MOST_LATENCY:g} allowed",
+                ours.latency_s <= _MOST_LATENCY * literal.latency_s,
+            ),
+            (
+                f"room for others, pauses of {pause_s:g} s",
+                f"left in {ours.shifted_s:.1f} s, back in {ours.returned_s:.1f} s, {_MOST_SHIFT_S:g} s allowed",
+                max(ours.shifted_s, ours.returned_s) <= _MOST_SHIFT_S,
+            ),
+        ]
+    return marks
 
 
 if __name__ == "__main__":

@@ -1,7 +1,9 @@
 """Many devices of one server share it: no sustained swing, and they make room for others and come back."""
 
+from dataclasses import replace
+
 import pytest
-from benchmarks.herd import PAUSES_S, VIEWS, Row, Simulation, compare
+from benchmarks.herd import PAUSES_S, VIEWS, Row, Simulation, compare, verdicts
 
 
 @pytest.fixture(scope="module", params=PAUSES_S)
@@ -30,3 +32,9 @@ def test_devices_make_room_within_seconds_and_come_back(rows: dict[str, Row]) ->
 def test_the_same_seed_gives_the_same_herd() -> None:
     one, other = (Simulation(VIEWS["ours"], devices=8, seed=1, pause_s=0.02).run(5.0) for _ in range(2))
     assert one == other
+
+
+def test_a_herd_that_swings_misses_its_marks(rows: dict[str, Row]) -> None:
+    assert all(held for _, _, held in verdicts(list(rows.values())))
+    swinging = [rows["last report"], replace(rows["last report"], view="ours")]
+    assert not all(held for _, _, held in verdicts(swinging))

@@ -2,7 +2,7 @@
 
 import pytest
 from benchmarks.link_choosers import Clairvoyant, Fixed, Knowing, Ours
-from benchmarks.link_estimation import compare_steady, table_of
+from benchmarks.link_estimation import Row, SteadyRow, compare_steady, table_of, verdicts
 from benchmarks.link_scene import Scene, play, seconds_at
 from benchmarks.link_traces import RADIOS, steady, synthetic
 
@@ -44,3 +44,35 @@ def test_on_a_steady_link_ours_is_at_most_a_fiftieth_slower_than_the_better_end(
 def test_a_steady_link_is_steady() -> None:
     link = steady("8Mbit/s", 0.01).link
     assert {link.uplink.rate_at(t_s) for t_s in (0.0, 59.0, 61.0, 1000.0)} == {1e6}
+
+
+def row(regret: float) -> Row:
+    return Row(
+        trace="lte 1",
+        measured=False,
+        model="alexnet",
+        scale=1.0,
+        cuts=3,
+        clairvoyant_s=1.0,
+        knowing_s=1.0,
+        fixed_s=1.0,
+        regrets={"ours": regret},
+        p95={"ours": 1.0},
+        asked_share=0.01,
+    )
+
+
+@pytest.mark.parametrize(
+    ("regrets", "over", "missed"),
+    [
+        ([0.04, 0.05], 0.01, set()),
+        ([0.04, 0.2], 0.01, {"regret on varying links"}),
+        ([], 0.01, {"regret on varying links"}),
+        ([0.04], 0.03, {"steady links"}),
+    ],
+)
+def test_marks_are_missed_where_too_much_is_lost_or_nothing_was_played(
+    regrets: list[float], over: float, missed: set[str]
+) -> None:
+    still = [SteadyRow(rate="1Mbit/s", model="alexnet", scale=1.0, better="device", over=over)]
+    assert {what for what, _, held in verdicts([row(one) for one in regrets], still) if not held} == missed
