@@ -45,7 +45,7 @@ def test_a_request_runs_partway_on_the_device_and_partway_on_the_server(model: P
     with (
         run_emulator(server.address, NAMED_LINKS["wifi"]) as link,
         partway.InferenceSession(
-            model, server=f"grpc://{link.address[0]}:{link.address[1]}", device_slowdown=100.0, threads=1
+            model, server=f"grpc://{link.address[0]}:{link.address[1]}", device_slowdown=20.0, threads=1
         ) as session,
     ):
         assert session.wait_until_ready(feeds)
