@@ -1,5 +1,6 @@
 """How long an answer is waited for before the device begins to finish alone."""
 
+import dataclasses
 import math
 
 import pytest
@@ -15,7 +16,7 @@ spreads = st.floats(0.0, 3.0)
 
 
 def outlook_of(remaining_s: float, *, spread: float = 0.0, local_s: float = 1.0) -> Outlook:
-    return Outlook(remaining_s=remaining_s, spread=spread, local_s=local_s)
+    return Outlook(remaining_s=remaining_s, spread=spread, local_s=local_s, uplink_s=0.5 * remaining_s)
 
 
 @given(remaining_s=seconds, spread=spreads, local_s=seconds, late=st.lists(st.floats(0.01, 100.0), max_size=20))
@@ -35,6 +36,26 @@ def test_the_less_sure_the_longer(remaining_s: float, less: float, more: float) 
     hedge = Hedge()
     less, more = sorted((less, more))
     assert hedge.wait_s(outlook_of(remaining_s, spread=less)) <= hedge.wait_s(outlook_of(remaining_s, spread=more))
+
+
+def test_where_joules_count_the_tail_is_not_run_twice_for_latencys_sake() -> None:
+    outlook = outlook_of(0.5, spread=0.5, local_s=0.1)
+    thrifty = dataclasses.replace(outlook, thrifty=True)
+    assert Hedge().wait_s(outlook) == pytest.approx(0.5 + 0.05)
+    assert Hedge().wait_s(thrifty) == pytest.approx(0.5 * math.exp(1.645 * 0.5))
+
+
+@given(remaining_s=seconds, local_s=seconds, deadline_s=st.floats(-1.0, 20.0), thrifty=st.booleans())
+def test_a_deadline_that_the_device_can_meet_is_met_and_no_other_wait_is_longer_than_without(
+    remaining_s: float, local_s: float, deadline_s: float, thrifty: bool
+) -> None:
+    free = dataclasses.replace(outlook_of(remaining_s, spread=0.5, local_s=local_s), thrifty=thrifty)
+    wait_s = Hedge().wait_s(dataclasses.replace(free, deadline_s=deadline_s))
+    assert 0.0 <= wait_s <= Hedge().wait_s(free)
+    if deadline_s >= local_s:
+        assert wait_s + local_s <= deadline_s * (1 + 1e-9)
+    else:
+        assert wait_s >= remaining_s, "work is not done twice for a deadline that is missed anyway"
 
 
 def test_answers_that_come_as_expected_shorten_the_wait_and_late_ones_lengthen_it() -> None:
@@ -85,6 +106,7 @@ def test_the_outlook_is_what_is_left_after_the_head() -> None:
     outlook = Outlook.of(cut, alone, conditions, estimator.estimate(0.0))
     assert outlook.remaining_s == pytest.approx(0.05 + 0.02 + 0.1 + 2.0 * 0.2 + 0.01)
     assert outlook.local_s == pytest.approx(2.0 * 0.75)
+    assert outlook.rest_s == pytest.approx(outlook.remaining_s - 0.1), "all but the crossing tensors' way"
     assert outlook.spread > 0.5 * 0.4 / outlook.remaining_s, "link and server are unsure, each for itself"
 
 

@@ -54,3 +54,31 @@ def test_heads_in_a_crowd_say_little_of_the_device() -> None:
         crowded.saw_head(expected_s=0.1, took_s=0.8, alone=False)
     assert device_factor(alone) > 1.9
     assert 1.0 < device_factor(crowded) < 1.1
+
+
+def settled_observer(clock: FakeClock) -> Observer:
+    observer = observer_at(clock, Link(uplink_bytes_per_s=3e6, downlink_bytes_per_s=3e6, rtt_s=0.005))
+    for number in range(60):
+        clock.advance(0.2)
+        size_bytes = (1000, 4000, 100_000)[number % 3]
+        network_s = 0.005 + (size_bytes + 500) / 3e6
+        observer.saw_answer(up_bytes=size_bytes, down_bytes=500, network_s=network_s, load=None)
+    return observer
+
+
+def test_a_busy_server_is_not_taken_for_a_slow_link() -> None:
+    clock = FakeClock()
+    observer = settled_observer(clock)
+    before = observer.link.link.uplink_bytes_per_s
+    observer.saw_silence(up_bytes=4000, waited_s=0.15, rest_s=0.18)
+    observer.saw_silence(up_bytes=4000, waited_s=3.0, rest_s=0.18)
+    assert observer.link.link.uplink_bytes_per_s == pytest.approx(before), "four kilobytes are hardly why"
+    observer.saw_silence(up_bytes=1_000_000, waited_s=0.45, rest_s=0.15)
+    assert observer.link.link.uplink_bytes_per_s == pytest.approx(before), "that much it was to take"
+
+
+def test_bytes_that_should_have_been_there_long_ago_say_how_slow_the_link_is() -> None:
+    clock = FakeClock()
+    observer = settled_observer(clock)
+    observer.saw_silence(up_bytes=1_000_000, waited_s=2.1, rest_s=0.1)
+    assert observer.link.link.uplink_bytes_per_s == pytest.approx(5e5, rel=0.05)

@@ -44,13 +44,15 @@ def answer(request: Request, bound: BoundModel, remote: Remote, packer: Packer) 
     """
     bound.check(request.feeds)
     conditions, link = request.observer.conditions(), request.observer.link
-    choices, decision = bound.decide(conditions)
+    breaker = remote.breaker.state
+    # What is not carried out is no cut in use: the next decision does not start from it.
+    choices, decision = (bound.decide if breaker == "closed" else bound.foresee)(conditions)
     cut, cost, alone = choices.cuts[decision.index], choices.table.costs[decision.index], choices.table.costs[-1]
-    request.decided(decision, conditions, link, remote.breaker.state)
+    request.decided(decision, conditions, link, breaker)
     wanted = cut.tail is not None and not frozenset(cut.tail.outputs).isdisjoint(request.names)
-    if not remote.breaker.closed or len(choices.cuts) == 1:
+    if breaker != "closed" or len(choices.cuts) == 1:
         request.reason = f"the device alone, since {remote.breaker.why_not}"
-    if not wanted or not remote.breaker.closed:
+    if not wanted or breaker != "closed":
         return request.run_alone(bound, alone)
     tensors = request.run_head(bound, cut, cost, packer)
     over = over_limit(tensors, bound.max_up_bytes)
@@ -58,7 +60,15 @@ def answer(request: Request, bound: BoundModel, remote: Remote, packer: Packer) 
         request.reason, request.codec = f"finished alone: {over or remote.breaker.why_not}", RAW
         request.known |= request.run_tail(bound, cut, request.stop)
         return request.result(None)
-    finish = _race(request, bound, remote, cut, tensors, Outlook.of(cost, alone, conditions, link))
+    outlook = Outlook.of(
+        cost,
+        alone,
+        conditions,
+        link,
+        thrifty=bound.thrifty and decision.relaxed is None,  # what misses its limits is to miss them by little
+        deadline_s=bound.deadline_s - request.elapsed_s(),
+    )
+    finish = _race(request, bound, remote, cut, tensors, outlook)
     request.known |= finish.outputs
     _explain(request, bound, cut, cost, tensors, finish)
     return request.result(cut, finish)

@@ -116,6 +116,16 @@ class BoundModel:
         return self._guide.max_up_bytes
 
     @property
+    def thrifty(self) -> bool:
+        """Whether joules count, so that no tail is run twice for the sake of latency alone."""
+        return self._guide.thrifty
+
+    @property
+    def deadline_s(self) -> float:
+        """Seconds within which a request has to be answered; infinite for any."""
+        return self._guide.deadline_s
+
+    @property
     def choices(self) -> Choices:
         """The cuts whose costs are known on both sides."""
         return self._choices

@@ -55,7 +55,6 @@ class SentRequest:
         model: the canonical graph, which says what the outputs look like.
         outlook: what was expected of it.
         wait_s: how long to wait before the device finishes alone.
-        sent_s: when, on the client's clock.
     """
 
     request: InferRequest
@@ -63,12 +62,11 @@ class SentRequest:
     model: Model
     outlook: Outlook
     wait_s: float
-    sent_s: float
 
     @property
     def size_bytes(self) -> int:
         """Bytes of its tensors."""
-        return sum(tensor.array.nbytes for tensor in self.request.tensors)
+        return size_bytes_of(self.request)
 
     def read(self, timeout_s: float | None = None) -> Exchange:
         """The answer, checked; see `partway.client.race.Sent`."""
@@ -92,6 +90,11 @@ class SentRequest:
     def cancel(self, *, overdue: bool = False) -> None:
         """Withdraw it; see `Call.cancel`."""
         self.call.cancel(overdue=overdue)
+
+
+def size_bytes_of(request: InferRequest) -> int:
+    """Bytes of a request's tensors."""
+    return sum(tensor.array.nbytes for tensor in request.tensors)
 
 
 def _check_outputs(model: Model, wanted: Sequence[str], arrays: Mapping[str, np.ndarray]) -> None:

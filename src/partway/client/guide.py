@@ -53,9 +53,13 @@ class Guide(Protocol):
 
     Attributes:
         max_up_bytes: most bytes that a request may send; None for any.
+        thrifty: whether joules count.
+        deadline_s: seconds within which a request has to be answered; infinite for any.
     """
 
     max_up_bytes: int | None
+    thrifty: bool
+    deadline_s: float
 
     def cuts(self, model: Model) -> tuple[Cut, ...]:
         """The cuts to choose from, device-only last.
@@ -88,6 +92,8 @@ class Unplanned:
     """
 
     max_up_bytes: int | None = None
+    thrifty = False
+    deadline_s = math.inf
 
     def __init__(self, codecs: tuple[str, ...]) -> None:
         self._codecs = codecs
@@ -134,7 +140,10 @@ class Planned:
                 "plan without --on-server and --device-memory, or write the pieces with `partway split`"
             )
         require_joules(plan.goal, CostTable.of(chosen), knows_draw=plan.draw is not None)
-        self.max_up_bytes = plan.constraints.max_up_bytes
+        limits = plan.constraints
+        self.max_up_bytes = limits.max_up_bytes
+        self.thrifty = plan.goal.objective in ("energy", "balanced") or limits.energy_budget_j is not None
+        self.deadline_s = math.inf if limits.deadline_s is None else limits.deadline_s
         self._plan = plan
         self._goal = plan.goal
         self._relaxed = Goal(

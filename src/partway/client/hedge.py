@@ -37,14 +37,29 @@ class Outlook:
         remaining_s: seconds until the answer is there.
         spread: how far that may be off, a standard deviation of its logarithm, from what link and costs know.
         local_s: seconds that the rest would take here.
+        uplink_s: of `remaining_s`, the crossing tensors on their way.
+        thrifty: whether joules count, so that a tail here is not begun for the sake of latency alone.
+        deadline_s: seconds left until the answer has to be there; infinite without a deadline.
     """
 
     remaining_s: float
     spread: float
     local_s: float
+    uplink_s: float
+    thrifty: bool = False
+    deadline_s: float = math.inf
 
     @classmethod
-    def of(cls, cost: CutCost, alone: CutCost, conditions: Conditions, link: LinkEstimate) -> "Outlook":
+    def of(
+        cls,
+        cost: CutCost,
+        alone: CutCost,
+        conditions: Conditions,
+        link: LinkEstimate,
+        *,
+        thrifty: bool = False,
+        deadline_s: float = math.inf,
+    ) -> "Outlook":
         """The outlook of a cut.
 
         Args:
@@ -52,6 +67,8 @@ class Outlook:
             alone: what the device alone costs.
             conditions: under which it was chosen.
             link: how well the link is known.
+            thrifty: whether joules count.
+            deadline_s: seconds left until the answer has to be there.
         """
         part = parts(cost, conditions)
         remaining_s = part.total_s - part.device_s
@@ -64,7 +81,15 @@ class Outlook:
             remaining_s=remaining_s,
             spread=deviation_s / remaining_s if remaining_s > 0.0 else 0.0,
             local_s=max(0.0, conditions.device_factor * (alone.device_s - cost.device_s)),
+            uplink_s=part.uplink_s,
+            thrifty=thrifty,
+            deadline_s=deadline_s,
         )
+
+    @property
+    def rest_s(self) -> float:
+        """Of `remaining_s`, all but the crossing tensors' way: round trip, queue, tail, and the answer's way."""
+        return self.remaining_s - self.uplink_s
 
 
 def _deviation_s(seconds: float, spread: float) -> float:
@@ -88,7 +113,8 @@ class Hedge:
         """Seconds from sending until the device begins to finish alone.
 
         The 95th percentile of when the answer comes, later than expected by no more than half of what the rest takes
-        here, and by no less than threads and timers are late.
+        here where joules do not count, and by no less than threads and timers are late. With a deadline that the device
+        can still meet it is early enough for that; with one that it cannot, the answer is waited for until then.
 
         Args:
             outlook: of the request.
@@ -97,9 +123,13 @@ class Hedge:
             spread = max(self.spread, outlook.spread)
             bias = max(0.0, self._bias)
         ratio = math.exp(min(bias + _QUANTILE * spread, 2 * _MOST_LOG))
-        most_s = max(_LEAST_LATENESS_S, _MOST_OF_LOCAL * outlook.local_s)
+        most_s = math.inf if outlook.thrifty else max(_LEAST_LATENESS_S, _MOST_OF_LOCAL * outlook.local_s)
         lateness_s = min(most_s, max(_LEAST_LATENESS_S, (ratio - 1.0) * outlook.remaining_s))
-        return outlook.remaining_s + lateness_s
+        wait_s = outlook.remaining_s + lateness_s
+        spare_s = outlook.deadline_s - outlook.local_s
+        if spare_s >= 0.0:
+            return min(wait_s, spare_s)
+        return min(wait_s, max(outlook.deadline_s, outlook.remaining_s + _LEAST_LATENESS_S))
 
     def saw(self, outlook: Outlook, took_s: float) -> None:
         """An answer came, or was outrun after so long: it is as late as that at least.

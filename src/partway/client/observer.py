@@ -16,6 +16,7 @@ from partway.link import Link, LinkEstimate, LinkEstimator, Transfer
 from partway.planning import Conditions
 from partway.wire import Load
 
+_TELLING_SHARE = 0.3  # of the time that an answer was to take: its request's bytes, if their lateness is to tell
 _DEVICE_GAIN = 0.2
 _CROWDED_GAIN = 0.02  # of heads beside others: they tell of the crowd, and little of the device
 _DEVICE_HALF_LIFE_S = 30.0  # a correction that no head confirms: else a slow moment could end all heads for good
@@ -89,15 +90,23 @@ class Observer:
             if load is not None:
                 self._load.saw(load)
 
-    def saw_silence(self, *, up_bytes: int, waited_s: float) -> None:
+    def saw_silence(self, *, up_bytes: int, waited_s: float, rest_s: float | None = None) -> None:
         """No answer came for as long as it was waited for: the link is at most so fast.
+
+        What the server, its queue, the round trip and the answer were to take is no time of the request's bytes; and
+        where those were to take little of it all, the link is hardly why it was late.
 
         Args:
             up_bytes: length of the request.
             waited_s: how long that was.
+            rest_s: of it, what all but the request's bytes was expected to take; by default the round trip.
         """
         with self._lock:
-            self._estimator.observe_timeout(at_s=self._clock(), up_bytes=up_bytes, waited_s=waited_s)
+            now_s = self._clock()
+            link = self._estimator.estimate(now_s).link
+            up_s, rest_s = up_bytes / link.uplink_bytes_per_s, link.rtt_s if rest_s is None else rest_s
+            if up_s >= _TELLING_SHARE * (up_s + rest_s):
+                self._estimator.observe_timeout(at_s=now_s, up_bytes=up_bytes, waited_s=waited_s - rest_s)
 
     def saw_head(self, *, expected_s: float, took_s: float, alone: bool) -> None:
         """A head ran on the device: slow and bounded correction of what it is expected to take.

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from partway.client.bound import BoundModel
 from partway.client.breaker import Breaker, Fault
 from partway.client.call import Call
-from partway.client.exchange import Exchange, SentRequest
+from partway.client.exchange import Exchange, SentRequest, size_bytes_of
 from partway.client.hedge import Hedge, Outlook
 from partway.client.observer import Observer
 from partway.client.race import Finish
@@ -48,14 +48,12 @@ class Question:
         call: what its answer comes by.
         cuts: how many it asks about.
         timeout_s: how long it lasts.
-        posed_s: when it was sent, on the client's clock.
     """
 
     request: InferRequest
     call: Call
     cuts: int
     timeout_s: float
-    posed_s: float
 
 
 class Remote:
@@ -89,7 +87,6 @@ class Remote:
         self._model_name = model_name
         self._timeout_s = timeout_s
         self._ask_s = _ASK_S
-        self._clock = surroundings.clock
 
     def send(
         self, model: Model, binding: str, tensors: tuple[Tensor, ...], outputs: Sequence[str], *, outlook: Outlook
@@ -114,9 +111,8 @@ class Remote:
         )
         wait_s = min(self._timeout_s, self.hedge.wait_s(outlook))
         patience_s = wait_s + max(_LEAST_PATIENCE_S, _PATIENCE_OF_LOCAL * outlook.local_s)
-        sent_s = self._clock()
         call = self._transport.start(request, min(self._timeout_s, patience_s))
-        return SentRequest(request=request, call=call, model=model, outlook=outlook, wait_s=wait_s, sent_s=sent_s)
+        return SentRequest(request=request, call=call, model=model, outlook=outlook, wait_s=wait_s)
 
     def ended(self, sent: SentRequest, finish: Finish) -> None:
         """A request that was sent was answered, by whichever side.
@@ -125,17 +121,18 @@ class Remote:
             sent: the request.
             finish: how the race went.
         """
-        waited_s = self._clock() - sent.sent_s
+        waited_s, outlook = sent.call.lasted_s, sent.outlook  # the local tail took longer
         if finish.exchange is not None:
             self._heard(finish.exchange, question=False)
-            self.hedge.saw(sent.outlook, finish.exchange.round_trip_s)
+            self.hedge.saw(outlook, finish.exchange.round_trip_s)
         elif finish.error is not None:
-            late = isinstance(finish.error, ServerUnavailable) and waited_s >= sent.wait_s
-            self._failed(finish.error, sent.request, waited_s=waited_s if late else None)
+            if isinstance(finish.error, ServerUnavailable) and waited_s >= sent.wait_s:
+                self._observer.saw_silence(up_bytes=sent.size_bytes, waited_s=waited_s, rest_s=outlook.rest_s)
+            self._failed(finish.error, sent.request)
         else:
             # A call that was withdrawn says no more than that. Its lateness counts; three in a row open the breaker.
-            self._observer.saw_silence(up_bytes=sent.size_bytes, waited_s=waited_s)
-            self.hedge.saw(sent.outlook, waited_s)
+            self._observer.saw_silence(up_bytes=sent.size_bytes, waited_s=waited_s, rest_s=outlook.rest_s)
+            self.hedge.saw(outlook, waited_s)
             self.breaker.outrun()
 
     def ask_costs(self, bound: BoundModel, *, padding_bytes: int = 0) -> CostAnswer:
@@ -161,13 +158,11 @@ class Remote:
             padding_bytes=padding_bytes,
         )
         request, timeout_s = encode_cost_query(query), min(self._ask_s, self._timeout_s)
-        posed_s = self._clock()
         return Question(
             request=request,
             call=self._transport.start(request, timeout_s),
             cuts=len(query.cuts),
             timeout_s=timeout_s,
-            posed_s=posed_s,
         )
 
     def hear(self, question: Question) -> CostAnswer:
@@ -177,10 +172,12 @@ class Remote:
             costs = decode_cost_answer(answer.response, cuts=question.cuts)
             load = decode_load(answer.response.parameters)
         except PartwayError as error:
-            waited_s = self._clock() - question.posed_s
+            waited_s = question.call.lasted_s
             late = waited_s >= _ALL_OF_IT * question.timeout_s
             self._ask_s = min(_MOST_ASK_S, 2.0 * self._ask_s) if late else _ASK_S
-            self._failed(error, question.request, waited_s=waited_s if late else None)
+            if late:
+                self._observer.saw_silence(up_bytes=size_bytes_of(question.request), waited_s=waited_s)
+            self._failed(error, question.request)
             raise
         exchange = Exchange(
             outputs={},
@@ -208,10 +205,7 @@ class Remote:
             fresh=exchange.fresh,
         )
 
-    def _failed(self, error: PartwayError, request: InferRequest, *, waited_s: float | None) -> None:
-        if waited_s is not None:
-            size_bytes = sum(tensor.array.nbytes for tensor in request.tensors)
-            self._observer.saw_silence(up_bytes=size_bytes, waited_s=waited_s)
+    def _failed(self, error: PartwayError, request: InferRequest) -> None:
         if refused_codec(error, request.tensors):
             self.breaker.answered(question=True)  # raw tensors are worth trying at once
         else:
