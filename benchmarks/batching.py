@@ -31,6 +31,7 @@ from statistics import median
 
 import numpy as np
 import onnx
+from benchmarks.ending import end_in_order
 from benchmarks.loopback import Listening, listening, pinned, quartiles, spread_of_ratio
 from benchmarks.model_lists import open_subject
 from benchmarks.throughput import run_served
@@ -228,6 +229,7 @@ def main() -> int:
     parser.add_argument("--window", type=parse_duration, default=2.0, metavar="TIME", help="default 2s")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
+    end_in_order()
     cores = sorted(os.sched_getaffinity(0))
     arguments.server_cores, arguments.client_cores = cores[:1], cores[-1:]
     with tempfile.TemporaryDirectory(prefix="partway-") as name:

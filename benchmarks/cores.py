@@ -8,8 +8,6 @@ failing servers.
 import contextlib
 import multiprocessing
 import os
-import signal
-import sys
 from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
 
@@ -37,11 +35,6 @@ def on_core(core: int | None) -> contextlib.AbstractContextManager[None]:
         core: its number; None for wherever it is allowed already.
     """
     return contextlib.nullcontext() if core is None else within(None, core)
-
-
-def end_in_order() -> None:
-    """Let SIGTERM end this program as an exception does, so that the processes that it started are ended, too."""
-    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
 
 
 def busy_s(pid: int) -> float:

@@ -29,7 +29,8 @@ from pathlib import Path
 import numpy as np
 from benchmarks.busy_model import write_busy_model
 from benchmarks.chaos_proxy import bad_network
-from benchmarks.cores import end_in_order, on_core, two_cores
+from benchmarks.cores import on_core, two_cores
+from benchmarks.ending import end_in_order
 from benchmarks.injecting import KINDS, FragileServer, Injector, schedule
 from benchmarks.load_generator import request_for
 from benchmarks.outcomes import CALM, Diary, Outcome, Recoveries, Row, asking, row_of, rows_of

@@ -28,7 +28,8 @@ from pathlib import Path
 import numpy as np
 from benchmarks.busy_model import write_busy_model
 from benchmarks.chaos_proxy import bad_network
-from benchmarks.cores import busy_s, end_in_order, on_core, two_cores
+from benchmarks.cores import busy_s, on_core, two_cores
+from benchmarks.ending import end_in_order
 from benchmarks.figure15_report import Marks, Row, draw, print_rows, verdicts
 from benchmarks.load_generator import capacity_per_s, loading, request_for
 from benchmarks.verdicts import conclude

@@ -32,6 +32,7 @@ import grpc
 import numpy as np
 import onnx
 from benchmarks.echo_server import METHOD
+from benchmarks.ending import end_in_order
 from benchmarks.loopback import Listening, listening, pinned, quartiles, settle, spread_of_ratio
 from benchmarks.verdicts import Verdict, print_verdicts, status_of
 from onnx import TensorProto, helper
@@ -278,6 +279,7 @@ def main() -> int:
     parser.add_argument("--unpinned", action="store_true", help="let servers and client run on every core")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
+    end_in_order()
     cores = sorted(os.sched_getaffinity(0))
     server_cores, client_cores = (cores, cores) if arguments.unpinned else (cores[:1], cores[-1:])
     results = []

@@ -32,8 +32,9 @@ from pathlib import Path
 
 import numpy as np
 import psutil
-from benchmarks.cores import end_in_order, on_core, two_cores
+from benchmarks.cores import on_core, two_cores
 from benchmarks.crowd import Crowd, Question, Tally, crowd, jain, questions_of
+from benchmarks.ending import end_in_order
 from benchmarks.load_generator import capacity_per_s
 from benchmarks.verdicts import Verdict, conclude
 from tests.models import light_model

@@ -31,6 +31,7 @@ from statistics import median
 
 import grpc
 import numpy as np
+from benchmarks.ending import end_in_order
 from benchmarks.loopback import Listening, listening, pinned, quartiles, settle, spread_of_ratio
 from benchmarks.verdicts import Verdict, print_verdicts, status_of
 from tests.models import LIGHT_MODELS, light_model
@@ -302,6 +303,7 @@ def main() -> int:
     parser.add_argument("--window", type=parse_duration, default=1.0, metavar="TIME", help="default 1s")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
+    end_in_order()
     cores = sorted(os.sched_getaffinity(0))
     arguments.server_cores, arguments.client_cores = cores[:1], cores[-1:]
     with tempfile.TemporaryDirectory(prefix="partway-") as folder:

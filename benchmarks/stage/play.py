@@ -6,19 +6,17 @@ started: gRPC's stay in the namespace that they were born in.
 
 import contextlib
 import os
-import signal
 import socket
 import subprocess
-import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from types import FrameType, MappingProxyType
+from types import MappingProxyType
 
+from benchmarks.ending import ended_in_order
 from benchmarks.stage.link_process import GOODPUT, SERVER_ADDRESS
 from benchmarks.stage.namespaces import why_not, within
 from benchmarks.stage.precedence import first
@@ -148,7 +146,7 @@ def stage(
     """
     trace = _as_trace(link)
     with contextlib.ExitStack() as stack:
-        stack.enter_context(_ended_in_order())
+        stack.enter_context(ended_in_order())
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="partway-stage-")))
         reason = "it was asked for" if proxy else why_not()
         way = stack.enter_context(_tunnel(trace) if reason is None else _proxy(trace, reason))
@@ -224,23 +222,6 @@ def _proxy(trace: LinkTrace, reason: str) -> Iterator[_Way]:
             goodput=1.0,
             set_link=set_link,
         )
-
-
-@contextlib.contextmanager
-def _ended_in_order() -> Iterator[None]:
-    # SIGTERM would end us at once and leave the server behind; Ctrl-C raises by itself.
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def leave(number: int, _: FrameType | None) -> None:
-        sys.exit(128 + number)
-
-    before = signal.signal(signal.SIGTERM, leave)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _cores() -> Mapping[Place, int]:
