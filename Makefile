@@ -63,18 +63,11 @@ package: $(READY) ## the built wheel in an empty environment: pinned, then on pr
 	@$(EMPTY)/bin/python -m pip install $(PIP_QUIETLY) -r requirements/protobuf7.txt
 	@$(EMPTY)/bin/python -m pytest -q tests/wire
 
-# Short forms: what they print is a look and no result, so a mark that is missed does not end it.
+# Short forms are a look and no result; all of them run, and a mark that any of them missed is the status of the last.
 bench: $(READY) ## short forms of the benchmarks that need no model of yours; docs/benchmarks.md has all
 	@$(BIN)/python -m benchmarks.decision
 	@$(BIN)/python -m benchmarks.link_proxy --rounds 2
-	-@$(BIN)/python -m benchmarks.stage --quick
-	-@$(BIN)/python -m benchmarks.steady --rounds 10
-	-@$(BIN)/python -m benchmarks.figure14 --requests 20 --models convnext-0
-	-@$(BIN)/python -m benchmarks.figure15 --quick
-	-@$(BIN)/python -m benchmarks.overhead --sizes 4KiB 1MiB --rounds 20
-	-@$(BIN)/python -m benchmarks.throughput --model squeezenet --rounds 3
-	-@$(BIN)/python -m benchmarks.faults --faults 20 --alone-s 2
-	-@$(BIN)/python -m benchmarks.soak --clients 16 --minutes 1 --warm-up-s 5
+	@$(BIN)/python -m benchmarks.all --quick
 
 format: $(READY) ## write the code as `make lint` wants it
 	@$(BIN)/ruff check --fix-only --quiet
