@@ -79,7 +79,7 @@ def test_a_store_under_a_tight_budget_keeps_its_newest_session_and_answers_from_
         found = store.session(cut.tail).run({name: known[name] for name in cut.tail.inputs})["scores"]
         assert found == pytest.approx(expected, rel=1e-4, abs=1e-5)
         assert store.sessions == 1
-        assert store.holds(cut.tail)
+        assert store.ready(cut.tail) is not None
 
 
 def test_stores_share_a_budget_and_give_back_what_they_forget(tmp_path: Path) -> None:
@@ -92,6 +92,9 @@ def test_stores_share_a_budget_and_give_back_what_they_forget(tmp_path: Path) ->
     assert budget.held_bytes == 2 * alone > 0
     first.close()
     assert budget.held_bytes == alone
+    first.session(whole(model))
+    assert budget.held_bytes == alone
+    assert first.sessions == 0
     second.want_candidates()
     second.promote()
     assert budget.held_bytes == 0

@@ -8,7 +8,7 @@ from onnx import TensorProto, helper
 from tests.models import chain_model, diamond_model, dynamic_model
 from tests.serving.support import Clock, CountingRuntime
 
-from partway.engine import MemoryBudget
+from partway.engine import MemoryBudget, OrtRuntime, PieceStore
 from partway.errors import BindingError, CutError
 from partway.graph import Binding, Source, whole
 from partway.serving.models import BoundModel, Models
@@ -132,6 +132,28 @@ def test_a_model_that_is_dropped_takes_its_pieces_along(dynamic: Source, pool: T
         await models.bind(dynamic, at(dynamic, 2))
         assert budget.held_bytes < one
         assert not first.is_built(whole(first.model))
+
+    in_models(pool, ask, capacity=1, budget=budget)
+
+
+def test_a_model_that_is_dropped_while_it_is_used_takes_no_room_any_more(
+    dynamic: Source, pool: ThreadPoolExecutor
+) -> None:
+    budget = MemoryBudget()
+
+    async def ask(models: Models) -> None:
+        used = await models.bind(dynamic, at(dynamic, 1))
+        await models.bind(dynamic, at(dynamic, 2))
+        namesake = await models.bind(dynamic, at(dynamic, 1))
+        assert used.closed
+        assert not namesake.closed
+        held_bytes = budget.held_bytes
+        await models.build(used, whole(used.model))
+        used.store.session(whole(used.model))
+        used.multiply(2, PieceStore(used.model, OrtRuntime(threads=1), budget=budget)).session(whole(used.model))
+        assert budget.held_bytes == held_bytes
+        await models.build(namesake, whole(namesake.model))
+        assert budget.held_bytes > held_bytes
 
     in_models(pool, ask, capacity=1, budget=budget)
 

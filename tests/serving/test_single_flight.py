@@ -7,6 +7,7 @@ import pytest
 from tests.serving.support import PATIENCE_S
 
 from partway.errors import EngineError, ServerBusy
+from partway.serving.fair_pool import FairPool
 from partway.serving.single_flight import SingleFlight
 
 
@@ -33,7 +34,7 @@ def test_all_who_ask_at_the_same_time_get_one_result(pool: ThreadPoolExecutor) -
     work = Work()
 
     async def ask() -> list[int]:
-        flight: SingleFlight[int] = SingleFlight(pool)
+        flight: SingleFlight[int] = SingleFlight(FairPool(pool))
         tasks = [asyncio.create_task(flight.do("key", work)) for _ in range(16)]
         asyncio.get_running_loop().call_soon(work.released.set)
         return await asyncio.gather(*tasks)
@@ -47,7 +48,7 @@ def test_who_asks_later_starts_anew(pool: ThreadPoolExecutor) -> None:
     work.released.set()
 
     async def ask() -> tuple[int, int]:
-        flight: SingleFlight[int] = SingleFlight(pool)
+        flight: SingleFlight[int] = SingleFlight(FairPool(pool))
         return await flight.do("key", work), await flight.do("key", work)
 
     assert asyncio.run(ask()) == (1, 2)
@@ -57,7 +58,7 @@ def test_one_who_leaves_does_not_stop_it_for_the_others(pool: ThreadPoolExecutor
     work = Work()
 
     async def ask() -> int:
-        flight: SingleFlight[int] = SingleFlight(pool)
+        flight: SingleFlight[int] = SingleFlight(FairPool(pool))
         leaving, staying = (asyncio.create_task(flight.do("key", work)) for _ in range(2))
         await asyncio.wait((leaving, staying), timeout=0.0)
         leaving.cancel()
@@ -74,7 +75,7 @@ def test_an_error_reaches_all_and_is_not_kept(pool: ThreadPoolExecutor) -> None:
         raise EngineError("no graph")
 
     async def ask() -> list[int | BaseException]:
-        flight: SingleFlight[int] = SingleFlight(pool)
+        flight: SingleFlight[int] = SingleFlight(FairPool(pool))
         found = await asyncio.gather(*(flight.do("key", fail) for _ in range(3)), return_exceptions=True)
         return [*found, await flight.do("key", lambda: 7)]
 
@@ -87,7 +88,7 @@ def test_too_many_different_things_at_once_are_refused(pool: ThreadPoolExecutor)
     work = Work()
 
     async def ask() -> None:
-        flight: SingleFlight[int] = SingleFlight(pool, capacity=1)
+        flight: SingleFlight[int] = SingleFlight(FairPool(pool), capacity=1)
         flight.start("one", work)
         with pytest.raises(ServerBusy, match="being prepared"):
             flight.start("two", work)

@@ -95,6 +95,7 @@ class PieceStore:
         self._optimised: _Optimised | None = None
         self._sessions: OrderedDict[Piece, Future[OrtSession]] = OrderedDict()
         self._wanted: set[str] = set()
+        self._closed = False
         self._lock = threading.Lock()
         self._promoting = threading.Lock()
 
@@ -124,11 +125,11 @@ class PieceStore:
         with self._lock:
             future = self._sessions.get(piece)
             if mine := future is None:
-                future = self._sessions[piece] = Future()
-                while len(self._sessions) > self._capacity:
-                    dropped, _ = self._sessions.popitem(last=False)
-                    self._budget.release((id(self), dropped))
-            self._sessions.move_to_end(piece)
+                future = Future()
+                if not self._closed:
+                    self._remember(piece, future)
+            else:
+                self._sessions.move_to_end(piece)
         if mine:
             try:
                 session = self._build(piece)
@@ -143,13 +144,20 @@ class PieceStore:
         self._budget.use((id(self), piece))
         return future.result()
 
-    def holds(self, piece: Piece) -> bool:
-        """Whether a piece's session is there, or being made."""
-        return piece in self._sessions
+    def ready(self, piece: Piece) -> OrtSession | None:
+        """The session of a piece, which counts as used; None where it is not there yet, or only being made."""
+        with self._lock:
+            future = self._sessions.get(piece)
+            if future is None or not future.done() or future.exception() is not None:
+                return None
+            self._sessions.move_to_end(piece)
+        self._budget.use((id(self), piece))
+        return future.result()
 
     def close(self) -> None:
-        """Forget all sessions; those that run go on, and others are made anew when they are asked for."""
+        """Forget all sessions, and keep none from now on: each is made anew for whoever asks for it."""
         with self._lock:
+            self._closed = True
             self._forget_all()
 
     def kernels(self, piece: Piece) -> PieceKernels:
@@ -226,6 +234,12 @@ class PieceStore:
                 self._forget_all()
             _forget_old(self.model.entry)
             return True
+
+    def _remember(self, piece: Piece, future: Future[OrtSession]) -> None:
+        self._sessions[piece] = future
+        while len(self._sessions) > self._capacity:
+            dropped, _ = self._sessions.popitem(last=False)
+            self._budget.release((id(self), dropped))
 
     def _forget_all(self) -> None:
         for piece in self._sessions:

@@ -277,8 +277,7 @@ class TailGroup:
             if binding is None:
                 return None
             model = canonicalise(self._source, binding, runtime, cache=self._batcher.cache)
-            store = bound.multiples.setdefault(size, PieceStore(model, runtime, budget=bound.budget, owner=bound.key))
-            bound.budget.resize(bound.key, bound.graph_bytes)
+            store = bound.multiply(size, PieceStore(model, runtime, budget=bound.budget, owner=bound.held))
         piece = read_tail(store.model, self._piece.inputs, self._piece.outputs)
         if piece != self._piece or not is_multiple(bound.model, store.model, piece, size):
             return None

@@ -18,6 +18,7 @@ from partway.engine import Clock, MemoryBudget, OrtRuntime, PieceStore
 from partway.errors import BindingError, ModelError
 from partway.graph import Binding, Cache, Model, Piece, Source, canonicalise, most_crossing_bytes
 from partway.serving.costs import TailCosts
+from partway.serving.fair_pool import FairPool
 from partway.serving.jobs import Group
 from partway.serving.meaning import read_tail
 from partway.serving.predicted import Forecaster
@@ -41,11 +42,13 @@ class BoundModel:
         key: digest and encoded binding.
         model: the canonical graph.
         budget: of the memory that it takes.
+        held: what the budget knows it as: others may come to have its key.
         store: its pieces.
         costs: what its tails take here.
         groups: requests of its tails that may run as one, by tail.
         multiples: pieces of the graphs of so many times the rows.
         unbatchable: whether its requests never run as one.
+        closed: whether it was dropped.
     """
 
     def __init__(
@@ -59,13 +62,15 @@ class BoundModel:
         self.key: Key = (model.source_digest, model.binding.encode())
         self.model = model
         self.budget = budget or MemoryBudget()
-        self.store = PieceStore(model, runtime, budget=self.budget, owner=self.key)
+        self.held = object()
+        self.store = PieceStore(model, runtime, budget=self.budget, owner=self.held)
         self.costs = TailCosts(model, None if forecaster is None else forecaster.of(model, self.store))
         self.groups: dict[Piece, Group] = {}
         self.multiples: dict[int, PieceStore] = {}
         self.unbatchable = False
         self._tails: OrderedDict[tuple[frozenset[str], tuple[str, ...]], Piece] = OrderedDict()
         self._known: OrderedDict[Piece, None] = OrderedDict()
+        self.closed = False
         self._lock = threading.Lock()
 
     @cached_property
@@ -80,8 +85,8 @@ class BoundModel:
             return tuple(self._known)
 
     def is_built(self, piece: Piece) -> bool:
-        """Whether a piece's session is there, or being made."""
-        return self.store.holds(piece)
+        """Whether a piece's session is there."""
+        return self.store.ready(piece) is not None
 
     @property
     def graph_bytes(self) -> int:
@@ -90,9 +95,27 @@ class BoundModel:
         return _GRAPH_COPIES * sum(int(model.graph.ByteSize()) for model in models)
 
     def close(self) -> None:
-        """Forget its sessions; whoever still uses it has them made anew."""
-        for store in (self.store, *self.multiples.values()):
+        """Forget its sessions, for good; whoever still uses it has them made anew, and keeps none."""
+        with self._lock:
+            self.closed = True
+            stores = (self.store, *self.multiples.values())
+        for store in stores:
             store.close()
+
+    def multiply(self, factor: int, store: PieceStore) -> PieceStore:
+        """Keep the pieces of the graph of so many times the rows, unless some are kept already; those that are.
+
+        Args:
+            factor: how many times.
+            store: its pieces.
+        """
+        with self._lock:
+            kept = self.multiples.setdefault(factor, store)
+            closed = self.closed
+        if closed:
+            kept.close()
+        self.budget.resize(self.held, self.graph_bytes)
+        return kept
 
     def build(self, piece: Piece) -> None:
         """Make a piece's session, or wait for whoever makes it.
@@ -127,7 +150,7 @@ class Models:
 
     Args:
         runtime: makes graphs and sessions.
-        pool: whose threads make them.
+        pool: whose threads make them, in turn by who asked.
         clock: seconds, monotonic.
         cache: where canonical graphs lie; by default the one of `PARTWAY_CACHE`.
         capacity: most bound models kept.
@@ -155,8 +178,9 @@ class Models:
         self._lock = threading.Lock()  # memory runs short on any thread
         self._bound: OrderedDict[Key, BoundModel] = OrderedDict()
         self._refused: OrderedDict[Key, tuple[float, str]] = OrderedDict()
-        self._binding: SingleFlight[BoundModel] = SingleFlight(pool)
-        self._building: SingleFlight[None] = SingleFlight(pool)
+        builders = FairPool(pool)
+        self._binding: SingleFlight[BoundModel] = SingleFlight(builders)
+        self._building: SingleFlight[None] = SingleFlight(builders)
 
     def known(self, source: Source, text: Parameter | None) -> Binding | None:
         """What the text of a binding says, if the model is bound by exactly that text.
@@ -185,7 +209,7 @@ class Models:
             if found is not None:
                 self._bound.move_to_end(key)
         if found is not None:
-            self._budget.use(key)
+            self._budget.use(found.held)
         elif key in self._refused:
             until_s, message = self._refused[key]
             if self._clock() < until_s:
@@ -193,38 +217,53 @@ class Models:
             del self._refused[key]
         return found
 
-    async def bind(self, source: Source, binding: Binding) -> BoundModel:
+    async def bind(self, source: Source, binding: Binding, *, by: str = "") -> BoundModel:
         """The bound model, made now if it is not there.
+
+        Args:
+            source: the model.
+            binding: of its inputs.
+            by: who wants it.
 
         Raises:
             BindingError: the model refuses this binding.
-            ServerBusy: too many others are being made.
+            ServerBusy: too many others are being made, or for the same caller (`TooManyRequests`).
         """
         found = self.peek(source, binding)
         # Shielded: a client that leaves must not stop what others wait for.
-        return await asyncio.shield(self.prepare(source, binding)) if found is None else found
+        return await asyncio.shield(self.prepare(source, binding, by=by)) if found is None else found
 
-    def prepare(self, source: Source, binding: Binding) -> "asyncio.Future[BoundModel]":
+    def prepare(self, source: Source, binding: Binding, *, by: str = "") -> "asyncio.Future[BoundModel]":
         """Start making the bound model, for whoever asks next.
 
+        Args:
+            source: the model.
+            binding: of its inputs.
+            by: who wants it.
+
         Raises:
-            ServerBusy: too many others are being made.
+            ServerBusy: too many others are being made, or for the same caller (`TooManyRequests`).
         """
         key = (source.digest, binding.encode())
-        future = self._binding.start(key, lambda: self._make(source, binding))
+        future = self._binding.start(key, lambda: self._make(source, binding), by=by)
         future.add_done_callback(lambda done: self._keep(key, done))
         return future
 
-    async def build(self, bound: BoundModel, piece: Piece) -> None:
-        """Make sure that a piece's session is there.
+    async def build(self, bound: BoundModel, piece: Piece, *, by: str = "") -> None:
+        """Make sure that a piece's session is there, unless the model was dropped.
+
+        Args:
+            bound: the model.
+            piece: of it.
+            by: who wants it.
 
         Raises:
             CutError: the piece cannot be computed from its inputs.
             EngineError: the runtime refuses it.
-            ServerBusy: too many others are being made.
+            ServerBusy: too many others are being made, or for the same caller (`TooManyRequests`).
         """
         if not bound.is_built(piece):
-            await self._building.do((id(bound), piece), lambda: bound.build(piece))
+            await self._building.do((id(bound), piece), lambda: bound.build(piece), by=by)
 
     def _make(self, source: Source, binding: Binding) -> BoundModel:
         model = canonicalise(source, binding, self._runtime, cache=self._cache)
@@ -235,22 +274,25 @@ class Models:
             return
         error = made.exception()
         if error is None:
+            bound = made.result()
+            if bound.closed:  # it was kept and dropped already: several may have waited for it
+                return
             with self._lock:
-                self._bound[key] = made.result()
-                dropped = tuple(self._bound)[: -self._capacity]
-            self._budget.hold(key, made.result().graph_bytes, lambda: self._drop(key))
-            for other in dropped:
-                self._drop(other)
+                self._bound[key] = bound
+                dropped = tuple(self._bound.items())[: -self._capacity]
+            self._budget.hold(bound.held, bound.graph_bytes, lambda: self._drop(key, bound))
+            for dropped_key, other in dropped:
+                self._drop(dropped_key, other)
             self._budget.trim()
         elif isinstance(error, BindingError | ModelError):
             self._refused[key] = (self._clock() + _REFUSED_FOR_S, str(error))
             if len(self._refused) > _MOST_REFUSALS:
                 self._refused.popitem(last=False)
 
-    def _drop(self, key: Key) -> None:
+    def _drop(self, key: Key, bound: BoundModel) -> None:
         with self._lock:
-            dropped = self._bound.pop(key, None)
-        self._budget.release(key)
-        if dropped is not None:
-            dropped.close()
-            logger.info("model_dropped digest=%s binding=%s", *key)
+            if self._bound.get(key) is bound:
+                del self._bound[key]
+        self._budget.release(bound.held)
+        bound.close()
+        logger.info("model_dropped digest=%s binding=%s", *key)

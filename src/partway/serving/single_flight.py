@@ -6,10 +6,10 @@ wait for the same result, and one who leaves does not stop it for the rest.
 
 import asyncio
 from collections.abc import Callable, Hashable
-from concurrent.futures import Executor as Pool
 from typing import Generic, TypeVar
 
 from partway.errors import ServerBusy
+from partway.serving.fair_pool import FairPool
 
 T = TypeVar("T")
 
@@ -18,35 +18,45 @@ class SingleFlight(Generic[T]):
     """Work in progress by key; used from one event loop only.
 
     Args:
-        pool: whose threads do the work.
+        pool: does the work.
         capacity: most keys in progress at once.
     """
 
-    def __init__(self, pool: Pool, *, capacity: int = 64) -> None:
+    def __init__(self, pool: FairPool, *, capacity: int = 256) -> None:
         self._pool = pool
         self._capacity = capacity
         self._running: dict[Hashable, asyncio.Future[T]] = {}
 
-    async def do(self, key: Hashable, make: Callable[[], T]) -> T:
+    async def do(self, key: Hashable, make: Callable[[], T], *, by: str = "") -> T:
         """What `make` gives, from whoever started it under `key`.
 
+        Args:
+            key: names it.
+            make: makes it.
+            by: who wants it, and starts it where nobody has.
+
         Raises:
-            ServerBusy: too many others are in progress.
+            ServerBusy: too many others are in progress, or of the same caller (`TooManyRequests`).
         """
         # Shielded: a waiter that is cancelled must not cancel what others wait for.
-        return await asyncio.shield(self.start(key, make))
+        return await asyncio.shield(self.start(key, make, by=by))
 
-    def start(self, key: Hashable, make: Callable[[], T]) -> "asyncio.Future[T]":
+    def start(self, key: Hashable, make: Callable[[], T], *, by: str = "") -> "asyncio.Future[T]":
         """The work in progress under `key`, started if there is none; nobody needs to wait for it.
 
+        Args:
+            key: names it.
+            make: makes it.
+            by: who wants it, and starts it where nobody has.
+
         Raises:
-            ServerBusy: too many others are in progress.
+            ServerBusy: too many others are in progress, or of the same caller (`TooManyRequests`).
         """
         future = self._running.get(key)
         if future is None:
             if len(self._running) >= self._capacity:
                 raise ServerBusy(f"{self._capacity} models are being prepared already; send the request later")
-            future = asyncio.wrap_future(self._pool.submit(make))
+            future = asyncio.wrap_future(self._pool.submit(by, make))
             self._running[key] = future
             future.add_done_callback(lambda done: self._finish(key, done))
         return future
