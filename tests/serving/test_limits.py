@@ -1,4 +1,5 @@
 import contextlib
+from itertools import count
 
 import pytest
 from hypothesis import given
@@ -51,11 +52,12 @@ def test_within_no_minute_has_a_caller_more_built_than_they_may(events: list[tup
     clock = Clock()
     limit = NewPieces(most, clock=clock)
     built: dict[str, list[float]] = {"a": [], "b": []}
+    pieces = count()
     for name, later_s in events:
         clock.advance(later_s)
         recent = [at_s for at_s in built[name] if clock() - at_s < 60.0]
         try:
-            limit.take(name)
+            assert limit.take(name, next(pieces))
         except TooManyRequests:
             assert len(recent) == most
         else:
@@ -66,15 +68,28 @@ def test_within_no_minute_has_a_caller_more_built_than_they_may(events: list[tup
 def test_a_caller_is_told_when_to_go_on() -> None:
     clock = Clock()
     limit = NewPieces(1, clock=clock)
-    limit.take("a")
+    limit.take("a", 1)
     clock.advance(20.0)
     with pytest.raises(TooManyRequests, match=r"a asked for 1 cuts or shapes within a minute .* go on in 40 s"):
-        limit.take("a")
-    limit.take("b")
+        limit.take("a", 2)
+    limit.take("b", 2)
     clock.advance(40.0)
-    limit.take("a")
+    limit.take("a", 3)
+
+
+def test_what_was_built_or_begun_before_is_free_for_everybody() -> None:
+    limit = NewPieces(1, clock=Clock())
+    assert limit.take("a", "piece")
+    limit.note("another")
+    for name in "aaabbb":
+        assert not limit.take(name, "piece")
+        assert not limit.take(name, "another")
+    with pytest.raises(TooManyRequests):
+        limit.take("a", "third")
+    with pytest.raises(TooManyRequests):
+        limit.take("a", "third")  # what was refused was not begun
 
 
 def test_a_server_may_build_nothing_for_clients() -> None:
     with pytest.raises(TooManyRequests, match="builds none for clients"):
-        NewPieces(0, clock=Clock()).take("a")
+        NewPieces(0, clock=Clock()).take("a", 1)

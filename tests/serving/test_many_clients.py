@@ -32,18 +32,18 @@ def test_a_client_has_so_many_cuts_built_a_minute_and_uses_those_that_are_there_
     feeds = random_feeds(path)
     tensors = run_tensors(path, feeds, ("stem", "joined", "skipped"))
     binding = default_binding(path)
-    options = ServerOptions(runtime=OrtRuntime(threads=1), pieces_per_minute=3, learn=False)
+    options = ServerOptions(runtime=OrtRuntime(threads=1), pieces_per_minute=2, learn=False)
     with run_server(tmp_path, options=options) as server, Client(server.address) as client:
         server.settle(PATIENCE_S)
         requests = [
-            request_of("diamond", feeds, binding=binding),  # builds the graph and the whole model
+            request_of("diamond", feeds, binding=binding),  # builds the graph and the whole model, which counts once
             request_of("diamond", {"stem": tensors["stem"]}, binding=binding),
             request_of("diamond", {"skipped": tensors["skipped"]}, binding=binding),
         ]
         expected = run_whole(path, feeds)
         for request in requests[:2]:
             assert_close(outputs_of(client.infer(request)), expected)
-        with pytest.raises(grpc.RpcError, match="asked for 3 cuts or shapes within a minute") as refused:
+        with pytest.raises(grpc.RpcError, match="asked for 2 cuts or shapes within a minute") as refused:
             client.infer(requests[2])
         assert status_of(refused.value) is grpc.StatusCode.RESOURCE_EXHAUSTED
         for request in requests[:2]:

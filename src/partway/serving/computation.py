@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from partway.engine import Clock
+from partway.engine import Clock, OrtSession
 from partway.graph import Piece
 from partway.serving.decoding import CodedTensor, decode_tensors
 from partway.serving.executor import Executor
@@ -29,6 +29,7 @@ class Computation:
         lead_s: seconds of service that the request received before.
 
     Attributes:
+        session: of the piece, if it is at hand; else it is asked for, and perhaps made, when its turn comes.
         decoding_s: seconds that decoding took, once it ran.
         outputs: what it gave, once it ran by itself.
         ran_s: seconds that the tail took then.
@@ -48,6 +49,7 @@ class Computation:
         self.bound = bound
         self.piece = piece
         self.lead_s = lead_s
+        self.session: OrtSession | None = None
         self.decoding_s = 0.0
         self.outputs: Mapping[str, np.ndarray] = {}
         self.ran_s = 0.0
@@ -56,6 +58,11 @@ class Computation:
         self._executor = executor
         self._clock = clock
 
+    @property
+    def plain(self) -> bool:
+        """Whether nothing is to be decoded."""
+        return not self._coded
+
     def run(self) -> Mapping[str, np.ndarray]:
         """The outputs by name.
 
@@ -63,7 +70,7 @@ class Computation:
             CodecError: a coded tensor is damaged, or not the model's.
             EngineError: the runtime failed.
         """
-        session = self.bound.store.session(self.piece)
+        session = self.session or self.bound.store.session(self.piece)
         alone = self._executor.alone
         feeds = self.feeds()
         start_s = self._clock()

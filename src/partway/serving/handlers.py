@@ -16,7 +16,7 @@ import numpy as np
 
 from partway.engine import Clock
 from partway.errors import MessageTooLong, ModelNotFound, ModelUnavailable, PartwayError
-from partway.graph import Binding, Source, TensorInfo
+from partway.graph import Binding, Piece, Source, TensorInfo
 from partway.serving.batching import Batcher
 from partway.serving.callers import Caller
 from partway.serving.computation import Computation
@@ -231,7 +231,7 @@ class Handlers:
             raise ModelUnavailable("the server is shutting down; send the request elsewhere", state="draining")
         with self._in_flight.admitted(caller.name):
             if request.model_name == COSTS_MODEL:
-                return await self._answer_costs(decode_cost_query(request), caller)
+                return await self._answer_costs(decode_cost_query(request), arrived_s, caller)
             return await self._compute(request, deadline_s, arrived_s, caller)
 
     async def _compute(
@@ -244,16 +244,16 @@ class Handlers:
         feeds, coded = read_feeds(request), read_coded(request, self._codecs)
         text = request.parameters.get(BINDING)
         binding = read_binding(source, text, feeds, coded, known=self._models.known(source, text))
-        if self._models.peek(source, binding) is None:
-            self._new_pieces.take(caller.name)
-        bound = await self._models.bind(source, binding)
+        bound = self._models.peek(source, binding)
+        paid = bound is None and self._new_pieces.take(caller.name, (source.digest, binding))
+        bound = bound or await self._models.bind(source, binding, by=caller.name)
         piece = bound.tail(feeds, request.outputs)
         plain = {name: array for name, array in feeds.items() if name not in coded}
         check_feeds(bound.model, plain, guessed=text is None)
         check_coded(bound.model, coded, most_bytes=self._decoded_bytes)
         if not bound.is_built(piece):
-            self._new_pieces.take(caller.name)
-            await self._models.build(bound, piece)
+            self._pay(caller, bound, piece, paid=paid)
+            await self._models.build(bound, piece, by=caller.name)
         lead_s = now_s - arrived_s
         job = Computation(bound, piece, plain, coded, executor=self._executor, clock=self._clock, lead_s=lead_s)
         served = await self._run(source, job, deadline_s, arrived_s, caller)
@@ -265,10 +265,19 @@ class Handlers:
             parameters=encode_load(served.load),
         )
 
+    def _pay(self, caller: Caller, bound: BoundModel, piece: Piece, *, paid: bool) -> None:
+        """Count a piece that is about to be built, unless it comes with a shape that counted already."""
+        if paid:
+            self._new_pieces.note((bound.key, piece))
+        else:
+            self._new_pieces.take(caller.name, (bound.key, piece))
+
     async def _run(
         self, source: Source, job: Computation, deadline_s: float | None, arrived_s: float, caller: Caller
     ) -> Served[Outputs]:
         estimate = job.bound.costs.estimate(job.piece)
+        if job.plain and estimate is not None and estimate.measured and estimate.seconds <= _BRIEF_S:
+            job.session = job.bound.store.ready(job.piece)
         future = self._executor.submit(
             job.run,
             share=caller.name,
@@ -280,7 +289,7 @@ class Handlers:
             arrived_s=arrived_s,
             lead_s=job.lead_s,
             aside_s=lambda: job.decoding_s,
-            brief=estimate is not None and estimate.measured and estimate.seconds <= _BRIEF_S,
+            brief=job.session is not None,
         )
         # Cancelling this wait, as a face does when its client leaves, takes the job out of the queue.
         served = future.result() if future.done() else await asyncio.wrap_future(future)
@@ -288,31 +297,33 @@ class Handlers:
             self._learner.note_use(job.bound, job.piece)
         return served
 
-    async def _answer_costs(self, query: CostQuery, caller: Caller) -> InferResponse:
+    async def _answer_costs(self, query: CostQuery, arrived_s: float, caller: Caller) -> InferResponse:
         source = (await self._find(query.model_name, "")).source()
         check_digest(source, query.digest)
         binding = read_binding(source, query.binding, {})
         bound = self._models.peek(source, binding)
         if bound is None:
-            self._new_pieces.take(caller.name)
-            self._prepare(source, binding, query)
+            self._new_pieces.take(caller.name, (source.digest, binding))
+            self._prepare(source, binding, query, caller)
             unknown = CostAnswer(server_s=(None,) * len(query.cuts), measured=(False,) * len(query.cuts))
-            return self._costs_response(unknown)
+            return self._costs_response(unknown, arrived_s)
         # Thousands of cuts may be asked about, each a walk through the graph.
         answer = await asyncio.get_running_loop().run_in_executor(self._pool, bound.costs.answer, query.cuts)
         if self._learner is not None:
             self._learner.note_interest(bound, query.cuts)
-        return self._costs_response(answer)
+        return self._costs_response(answer, arrived_s)
 
-    def _costs_response(self, answer: CostAnswer) -> InferResponse:
-        return encode_cost_answer(replace(answer, codecs=self._codecs), encode_load(self.load()))
+    def _costs_response(self, answer: CostAnswer, arrived_s: float) -> InferResponse:
+        # What it spent here is service, or clients would take it for the network's.
+        load = replace(self.load(), service_s=max(0.0, self._clock() - arrived_s))
+        return encode_cost_answer(replace(answer, codecs=self._codecs), encode_load(load))
 
-    def _prepare(self, source: Source, binding: Binding, query: CostQuery) -> None:
+    def _prepare(self, source: Source, binding: Binding, query: CostQuery, caller: Caller) -> None:
         def learn(made: "asyncio.Future[BoundModel]") -> None:
             if self._learner is not None and not made.cancelled() and made.exception() is None:
                 self._learner.note_interest(made.result(), query.cuts)
 
-        self._models.prepare(source, binding).add_done_callback(learn)
+        self._models.prepare(source, binding, by=caller.name).add_done_callback(learn)
 
     async def _find(self, name: str, version: str) -> ModelFile:
         try:

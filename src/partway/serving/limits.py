@@ -5,13 +5,14 @@ Input: names of callers. Output: a way in, or `TooManyRequests`. Called by the h
 
 import contextlib
 from collections import Counter, OrderedDict, deque
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 
 from partway.engine import Clock
 from partway.errors import TooManyRequests
 
 _MINUTE_S = 60.0
 _MOST_NAMES = 4096
+_MOST_BEFORE = 16_384
 
 
 class InFlight:
@@ -47,7 +48,9 @@ class InFlight:
 
 
 class NewPieces:
-    """Bounds what is built for one caller within any minute: sessions of tails, and graphs of shapes, never seen.
+    """Bounds what is built for one caller within any minute: sessions of tails, and graphs of shapes, that are new.
+
+    What was built once and had to be forgotten meanwhile is built anew for free: that was no caller's doing.
 
     Args:
         most: pieces a minute.
@@ -58,13 +61,31 @@ class NewPieces:
         self._most = most
         self._clock = clock
         self._built_s: OrderedDict[str, deque[float]] = OrderedDict()
+        self._before: OrderedDict[int, None] = OrderedDict()  # hashes: what clients name may be long
 
-    def take(self, name: str) -> None:
-        """Take in that a caller has something built.
+    def note(self, what: Hashable) -> None:
+        """Take in that something is built at nobody's expense, and needs not be paid for any more."""
+        self._before[hash(what)] = None
+        self._before.move_to_end(hash(what))
+        if len(self._before) > _MOST_BEFORE:
+            self._before.popitem(last=False)
+
+    def take(self, name: str, what: Hashable) -> bool:
+        """Take in that a caller is about to have something built.
+
+        Args:
+            name: the caller's.
+            what: identifies it.
+
+        Returns:
+            Whether it counts: it was neither built nor begun before.
 
         Raises:
-            TooManyRequests: they had as much built as they may already.
+            TooManyRequests: it counts, and they had as much built as they may already.
         """
+        if hash(what) in self._before:
+            self._before.move_to_end(hash(what))
+            return False
         now_s = self._clock()
         built_s = self._built_s.setdefault(name, deque())
         self._built_s.move_to_end(name)
@@ -80,3 +101,5 @@ class NewPieces:
                 else f"{name} asks for a cut or shape that is not there yet, and this server builds none for clients"
             )
         built_s.append(now_s)
+        self.note(what)
+        return True

@@ -119,6 +119,7 @@ class ServerOptions:
     insecure: bool = False
 
 
+
 class Server:
     """Serves the models of one folder.
 
