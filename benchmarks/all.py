@@ -4,7 +4,7 @@
 
 Each is a program of its own, so that none finds the threads or the warm caches of another; tables of those that write
 their document elsewhere go to stderr. Short forms are a look and no result. A benchmark that has no marks of its own, or
-that left no document, is judged by its exit status.
+none that explain how it ended, is judged by its exit status.
 
 Output: a row a mark. Exit status: 0 if all hold, 1 if not.
 """
