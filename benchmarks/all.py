@@ -3,8 +3,8 @@
     python -m benchmarks.all [--quick] [--only NAME ...] [--json FILE]
 
 Each is a program of its own, so that none finds the threads or the warm caches of another; tables of those that write
-their document elsewhere go to stderr. Short forms are a look and no result. A benchmark that has no marks of its own, or
-none that explain how it ended, is judged by its exit status.
+their document elsewhere go to stderr. Short forms are a look and no result. A benchmark that has no marks, or none that
+explain how it ended, is judged by its exit status.
 
 Output: a row a mark. Exit status: 0 if all hold, 1 if not.
 """
