@@ -1,6 +1,8 @@
 """Calls that never say what they want, over real connections: they hold their own places and nobody else's."""
 
+import contextlib
 import queue
+import select
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +12,7 @@ import grpc
 import pytest
 from tests.certificates import TOKEN, token_file
 from tests.models import chain_model, random_feeds
-from tests.serving.rest_client import rest_client
+from tests.serving.rest_client import raw_connection, rest_client
 from tests.serving.support import PATIENCE_S, Client, request_of
 
 from partway.engine import OrtRuntime
@@ -111,6 +113,27 @@ def test_a_call_without_a_message_is_told_so(chain: Path) -> None:
         with pytest.raises(grpc.RpcError) as refusal:
             channel.stream_unary(Method.MODEL_INFER.path)(iter(()), timeout=PATIENCE_S)
         assert refusal.value.code() is Code.INVALID_ARGUMENT
+
+
+def test_one_address_holds_neither_all_places_nor_all_bytes_of_rest(chain: Path) -> None:
+    with (
+        running(chain, rest_port=0, requests_per_client=4, in_flight_bytes=4000) as server,
+        contextlib.ExitStack() as stack,
+    ):
+        started = (
+            b"POST /v2/models/chain/infer HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3e8\r\n"
+            + b" " * 1000
+            + b"\r\n"
+        )
+        held = [stack.enter_context(raw_connection(server)) for _ in range(3)]
+        for connection in held:
+            connection.sendall(started)
+        refused = select.select(held, (), (), PATIENCE_S)[0][0]  # of 2,000 bytes that one may hold
+        assert b"with 2000 as many as one client may" in refused.recv(4096)
+        unread = [stack.enter_context(raw_connection(server)) for _ in range(3)]
+        for connection in unread:
+            connection.sendall(started.partition(b"3e8")[0])
+        assert b"waits for 4 answers already" in select.select(unread, (), (), PATIENCE_S)[0][0].recv(4096)
 
 
 def test_who_is_refused_is_counted_without_a_name_of_a_model(chain: Path, tmp_path: Path) -> None:

@@ -200,7 +200,10 @@ def test_more_bytes_in_flight_than_may_be_are_refused_before_decoding(
         with pytest.raises(grpc.RpcError) as refusal:
             client.send(Method.MODEL_INFER, b"\xff" * 8)  # it would not decode
         assert status_of(refusal.value) is Code.RESOURCE_EXHAUSTED
-        assert f"{size_bytes} bytes of requests are in flight and this one has 8" in refusal.value.details()
+        assert (
+            f"{size_bytes} bytes of 127.0.0.1's other requests are in flight and this one has 8"
+            in refusal.value.details()
+        )
         gate.opened.set()
         assert running.code() is Code.OK
         client.infer(request_for_chain)

@@ -14,6 +14,7 @@ from partway.engine import Clock
 from partway.errors import EngineError, ModelUnavailable, PartwayError, WireError
 from partway.serving.admission import Admission
 from partway.serving.answering import LARGE_BYTES, deadline_of, off_loop
+from partway.serving.callers import Caller
 from partway.serving.gate import Gate, caller_of
 from partway.serving.handlers import Handlers
 from partway.serving.journal import Entry, Journal, sentence
@@ -131,14 +132,17 @@ class GrpcFace:
 
     async def _model_infer(self, data: bytes, context: grpc.aio.ServicerContext) -> bytes:
         received_s = self._clock()
-        with self._journal.entry(_FACE) as entry, self._admission.admit(len(data)):
+        with self._journal.entry(_FACE) as entry:
             entry.received_bytes = len(data)
-            return await self._answer(data, context, entry, received_s)
+            caller = caller_of(self._gate, context)
+            entry.caller = caller.name
+            with self._handlers.place(caller), self._admission.admit(caller.name, len(data)):
+                return await self._answer(data, context, entry, caller, received_s)
 
-    async def _answer(self, data: bytes, context: grpc.aio.ServicerContext, entry: Entry, received_s: float) -> bytes:
+    async def _answer(
+        self, data: bytes, context: grpc.aio.ServicerContext, entry: Entry, caller: Caller, received_s: float
+    ) -> bytes:
         left_s = context.time_remaining()
-        caller = caller_of(self._gate, context)
-        entry.caller = caller.name
         if len(data) > LARGE_BYTES:
             head = peek_request(data, self._limits)
             if head is not None:

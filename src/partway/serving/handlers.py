@@ -7,6 +7,7 @@ statuses; nothing here knows a status code. All methods run on one event loop.
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Mapping
 from concurrent.futures import Executor as Pool
@@ -204,6 +205,14 @@ class Handlers:
             return None
         return None if bound is None else bound.most_bytes
 
+    def place(self, caller: Caller) -> contextlib.AbstractContextManager[None]:
+        """A caller's place among the requests that are not answered, taken before the body is read or decoded.
+
+        Raises:
+            TooManyRequests: all of theirs are taken.
+        """
+        return self._in_flight.admitted(caller.name)
+
     async def infer(
         self,
         request: InferRequest,
@@ -229,10 +238,9 @@ class Handlers:
         arrived_s = self._clock() if received_s is None else received_s
         if self._draining:
             raise ModelUnavailable("the server is shutting down; send the request elsewhere", state="draining")
-        with self._in_flight.admitted(caller.name):
-            if request.model_name == COSTS_MODEL:
-                return await self._answer_costs(decode_cost_query(request), arrived_s, caller)
-            return await self._compute(request, deadline_s, arrived_s, caller)
+        if request.model_name == COSTS_MODEL:
+            return await self._answer_costs(decode_cost_query(request), arrived_s, caller)
+        return await self._compute(request, deadline_s, arrived_s, caller)
 
     async def _compute(
         self, request: InferRequest, deadline_s: float | None, arrived_s: float, caller: Caller

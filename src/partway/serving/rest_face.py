@@ -252,11 +252,12 @@ class RestFace:
 
     async def _infer(self, request: web.Request) -> web.Response:
         received_s = self._clock()
-        with self._journal.entry(_FACE) as entry, self._admission.admit() as admitted:
+        with self._journal.entry(_FACE) as entry:
             entry.model, version = model_of(request)
             caller = caller_of(self._gate, request)
             entry.caller = caller.name
-            return await self._answer(request, version, entry, admitted, caller, received_s)
+            with self._handlers.place(caller), self._admission.admit(caller.name) as admitted:
+                return await self._answer(request, version, entry, admitted, caller, received_s)
 
     def _check_unread(self, request: web.Request) -> None:
         check_headers(request.headers, request.content_length, self._limits)
