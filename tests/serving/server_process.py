@@ -1,7 +1,7 @@
 """A server as a process of its own, for tests: serves a folder, announces its address on stdout, ends by signal.
 
 With `--gated` each run of a piece says `running` on stdout and waits for a line on stdin, so that the test
-decides what happens in the middle of a request.
+decides what happens in the middle of a request. With `--rest` the REST face's address follows on the same line.
 """
 
 import asyncio
@@ -51,8 +51,13 @@ def main(folder: str, *flags: str) -> None:
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(levelname)s %(message)s")
     gated = "--gated" in flags
     runtime = _AskingRuntime(threads=1) if gated else OrtRuntime(threads=1)
-    server = Server(folder, options=ServerOptions(runtime=runtime, learn=not gated))
-    asyncio.run(server.serve_forever(lambda address: print(address, flush=True)))
+    rest_port = 0 if "--rest" in flags else None
+    server = Server(folder, options=ServerOptions(runtime=runtime, learn=not gated, rest_port=rest_port))
+
+    def announce(address: str) -> None:
+        print(address, *filter(None, (server.rest_address,)), flush=True)
+
+    asyncio.run(server.serve_forever(announce, grace_s=60.0))
 
 
 if __name__ == "__main__":

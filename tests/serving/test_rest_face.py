@@ -1,6 +1,5 @@
 """The REST face on real sockets: what it answers, whom it waits for, and whom it does not."""
 
-import asyncio
 import contextlib
 import socket
 from collections.abc import Callable, Iterator
@@ -27,7 +26,6 @@ from partway.serving import Server, ServerOptions, run_server
 from partway.serving.bodies import Patience
 from partway.wire import (
     ORCA_HEADER,
-    STATE_HEADER,
     CostQuery,
     decode_cost_answer,
     decode_load,
@@ -305,31 +303,6 @@ def test_a_client_that_does_not_read_its_answer_is_cut_off(chain: Path) -> None:
             for _ in range(_MOST_ROUND_TRIPS):
                 lazy.sendall(b"GET /metrics HTTP/1.1\r\nHost: h\r\n\r\n")
         wait_for(lambda: open_connections(server) == 1, other)
-
-
-def test_stopping_answers_what_runs_and_declines_what_comes(chain: Path) -> None:
-    gate = GatedRuntime()
-
-    async def serve_and_stop() -> None:
-        server = Server(chain.parent, options=ServerOptions(runtime=gate, learn=False, rest_port=0))
-        await server.start()
-        await asyncio.to_thread(server.settle, PATIENCE_S)
-        with raw_connection(server) as running, rest_client(server) as client:
-            running.sendall(posted(chain))
-            assert await asyncio.to_thread(gate.running.wait, PATIENCE_S)
-            server._handlers.drain()
-            ready = await asyncio.to_thread(client.get, "/v2/health/ready")
-            assert (ready.status, ready.document) == (503, {"ready": False})
-            body = rest_body(request_of("chain", random_feeds(chain)))
-            late = await asyncio.to_thread(client.infer, "chain", body)
-            assert (late.status, late.document["state"], late.headers[STATE_HEADER]) == (503, "draining", "draining")
-            stopping = asyncio.create_task(server.stop())
-            gate.opened.set()
-            answer = await asyncio.to_thread(running.recv, 4096)
-            assert answer.startswith(b"HTTP/1.1 200")
-            await stopping
-
-    asyncio.run(serve_and_stop())
 
 
 def test_an_address_in_use_is_an_input_error(chain: Path) -> None:

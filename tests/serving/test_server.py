@@ -9,12 +9,13 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import grpc
 import pytest
 from tests.models import chain_model, diamond_model, random_feeds, run_whole
+from tests.serving.rest_client import RestClient
 from tests.serving.support import (
     PATIENCE_S,
     Client,
@@ -26,10 +27,12 @@ from tests.serving.support import (
     run_tensors,
     status_of,
 )
+from tests.serving.test_health import check
+from tests.wire.rest_bodies import rest_body
 
 from partway.errors import EngineError, InputError
 from partway.serving import Server, ServerOptions, run_server
-from partway.wire import STATE_HEADER, InferRequest, Method, encode_request
+from partway.wire import STATE_HEADER, Health, InferRequest, Method, decode_ready, encode_request
 
 Code = grpc.StatusCode
 ROOT = Path(__file__).parents[2]
@@ -105,6 +108,39 @@ def test_sigterm_lets_the_running_request_finish(chain: Path, request_for_chain:
         assert_close(outputs_of(response), run_whole(chain, random_feeds(chain)))
         assert process.wait(PATIENCE_S) == 0
         assert read_until(process, "server_stopped")
+
+
+def test_who_comes_after_sigterm_is_declined_on_both_faces_and_not_hung_up_on(
+    chain: Path, request_for_chain: InferRequest
+) -> None:
+    with (
+        server_process(chain.parent, "--gated", "--rest") as (process, addresses),
+        Client(addresses.split()[0]) as client,
+        closing(RestClient(addresses.split()[1])) as rest,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        wait_until_opened(client, "chain")
+        answer = pool.submit(client.infer, request_for_chain)
+        assert process.stdout is not None
+        assert process.stdin is not None
+        assert process.stdout.readline() == "running\n"
+        process.send_signal(signal.SIGTERM)
+        read_until(process, "server_draining")
+        late = begin(client, request_for_chain)
+        assert late.code() is Code.UNAVAILABLE
+        assert "shutting down" in late.details()
+        assert dict(late.trailing_metadata())[STATE_HEADER] == "draining"
+        assert not decode_ready(client.send(Method.SERVER_READY, b""))
+        assert check(addresses.split()[0], "") is Health.NOT_SERVING
+        ready = rest.get("/v2/health/ready")
+        assert (ready.status, ready.document) == (503, {"ready": False})
+        declined = rest.infer("chain", rest_body(request_for_chain))
+        assert (declined.status, declined.document["state"]) == (503, "draining")
+        assert declined.headers[STATE_HEADER] == "draining"
+        process.stdin.write("go on\n")
+        process.stdin.flush()
+        assert_close(outputs_of(answer.result(PATIENCE_S)), run_whole(chain, random_feeds(chain)))
+        assert process.wait(PATIENCE_S) == 0
 
 
 def test_sigint_ends_an_idle_server_cleanly(chain: Path) -> None:
@@ -236,30 +272,6 @@ def test_a_request_whose_deadline_passes_in_the_queue_is_never_run(
         assert running.code() is Code.OK
         client.infer(request_for_chain)
         assert gate.runs == 2
-
-
-def test_stopping_answers_what_runs_and_declines_what_comes(chain: Path, request_for_chain: InferRequest) -> None:
-    gate = GatedRuntime()
-
-    async def serve_and_stop() -> None:
-        server = Server(chain.parent, options=ServerOptions(runtime=gate, learn=False))
-        await server.start()
-        with Client(server.address) as client:
-            await asyncio.to_thread(server.settle, PATIENCE_S)
-            running = begin(client, request_for_chain)
-            assert await asyncio.to_thread(gate.running.wait, PATIENCE_S)
-            server._handlers.drain()
-            late = begin(client, request_for_chain)
-            assert await asyncio.to_thread(late.code) is Code.UNAVAILABLE
-            assert "shutting down" in late.details()
-            assert dict(late.trailing_metadata())[STATE_HEADER] == "draining"
-            stopping = asyncio.create_task(server.stop())
-            gate.opened.set()
-            assert await asyncio.to_thread(running.code) is Code.OK
-            await stopping
-
-    asyncio.run(serve_and_stop())
-    assert gate.runs == 1
 
 
 def test_a_model_that_is_being_opened_is_unavailable_for_now(chain: Path, request_for_chain: InferRequest) -> None:

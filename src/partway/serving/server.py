@@ -61,6 +61,8 @@ _IN_FLIGHT_BYTES = 512 * 2**20
 _PREPARING_THREADS = 4
 _LEAST_PER_CLIENT = 32  # requests that are not answered yet
 _GRACE_S = 10.0
+_DECLINING_S = 1.0  # clients and balancers that ask each second are told to go elsewhere, and not hung up on
+_LOOK_EVERY_S = 0.02
 _NO_REST = "the REST face needs aiohttp and prometheus-client: pip install 'partway[rest]'"
 
 
@@ -117,7 +119,6 @@ class ServerOptions:
     rest_port: int | None = None
     patience: Patience = field(default_factory=Patience)
     insecure: bool = False
-
 
 
 class Server:
@@ -219,15 +220,17 @@ class Server:
         self._repository.open_all(self._pool)
         logger.info("server_started address=%s models=%s", self.address, ",".join(self._repository.names))
 
-    async def stop(self, grace_s: float = _GRACE_S) -> None:
+    async def stop(self, grace_s: float = _GRACE_S, *, declining_s: float = 0.0) -> None:
         """Decline what comes, answer what was accepted, then stop.
 
         Args:
             grace_s: what is not answered by then is cancelled.
+            declining_s: stay so long at least, though not longer than half of the grace, so that who asks is told.
         """
         logger.info("server_draining address=%s", self.address)
         self._handlers.drain()
         self._health.drain()
+        grace_s -= await self._decline(least_s=declining_s, most_s=grace_s / 2)
         stopping = [] if self._server is None else [self._server.stop(grace_s)]
         stopping += [] if self._rest is None else [self._rest.stop(grace_s)]
         await asyncio.gather(*stopping)
@@ -235,6 +238,14 @@ class Server:
         self._pool.shutdown(wait=False, cancel_futures=True)
         await asyncio.to_thread(self._executor.close, grace_s)
         logger.info("server_stopped address=%s", self.address)
+
+    async def _decline(self, *, least_s: float, most_s: float) -> float:
+        """Go on listening while accepted requests are answered; how long that took, in seconds."""
+        loop = asyncio.get_running_loop()
+        start_s = loop.time()
+        while (passed_s := loop.time() - start_s) < most_s and (passed_s < least_s or self._admission.requests):  # noqa: ASYNC110 - happens once, and what ends is told to nobody
+            await asyncio.sleep(_LOOK_EVERY_S)
+        return passed_s
 
     async def serve_forever(
         self, on_ready: Callable[[str], None] = lambda _address: None, *, grace_s: float = _GRACE_S
@@ -259,7 +270,7 @@ class Server:
             on_ready(self.address)
             await stopping.wait()
         finally:
-            await self.stop(grace_s)
+            await self.stop(grace_s, declining_s=_DECLINING_S)
             for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
                 loop.remove_signal_handler(number)
 
