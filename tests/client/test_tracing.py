@@ -1,6 +1,7 @@
 """Every request of a session leaves a line that says what it knew, and `explain` says it for the next one."""
 
 import dataclasses
+import threading
 import time
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from tests.models import chain_model, random_feeds
 import partway
 from partway.client.surroundings import Surroundings
 from partway.client.trace import RequestLine, read_trace_file
-from partway.errors import DocumentError
+from partway.errors import BindingError, DocumentError, InputError
 from partway.link import Link
 from partway.planning import Goal
 
@@ -47,6 +48,9 @@ def test_every_request_leaves_a_line_with_what_was_known_chosen_and_got(tmp_path
         assert line.belief is not None
         assert line.belief.breaker == "closed"
         assert line.belief.slowdown > 1.0
+        assert line.belief.queue_delay_s == 1e-6
+        assert line.belief.queue_weighed_s != 1e-6, "each device doubts it in its own way"
+        assert line.error is None
         assert line.hedge_wait_s == result.hedge_wait_s
 
 
@@ -81,6 +85,57 @@ def test_a_draining_battery_is_read_anew_and_shows_in_the_trace(tmp_path: Path) 
             session.run(None, feeds)
             skipped_s[0] += 60.0
     assert [line.belief.charge for line in lines_of(trace) if line.belief is not None] == [0.9, 0.5, 0.1]
+
+
+def test_requests_without_an_answer_leave_their_lines_too(tmp_path: Path) -> None:
+    model, trace = chain_model(tmp_path), tmp_path / "trace.jsonl"
+    feeds = random_feeds(model)
+    with partway.InferenceSession(model, trace=trace) as session:
+        with pytest.raises(BindingError):
+            session.run(None, {})
+        with pytest.raises(InputError):
+            session.run(["nothing"], feeds)
+        session.run(None, feeds)
+    missing, unknown, answered = lines_of(trace)
+    assert missing.error is not None
+    assert missing.error.startswith("BindingError: ")
+    assert unknown.error is not None
+    assert "'nothing'" in unknown.error
+    assert answered.error is None
+    assert not missing.offloaded
+
+
+def test_a_request_that_still_runs_when_the_session_is_closed_leaves_its_line(tmp_path: Path) -> None:
+    model, trace = chain_model(tmp_path), tmp_path / "trace.jsonl"
+    runs, go_on = threading.Event(), threading.Event()
+
+    def sleep(_seconds: float) -> None:
+        runs.set()
+        assert go_on.wait(60.0)
+
+    class Slow(partway.InferenceSession):
+        @staticmethod
+        def _surroundings() -> Surroundings:
+            return Surroundings(sleep=sleep)
+
+    session = Slow(model, trace=trace, device_slowdown=2.0)
+    thread = threading.Thread(target=session.run, args=(None, random_feeds(model)))
+    thread.start()
+    assert runs.wait(60.0)
+    session.close()
+    assert lines_of(trace) == ()
+    go_on.set()
+    thread.join()
+    (line,) = lines_of(trace)
+    assert line.error is None
+
+
+def test_a_trace_that_cannot_be_written_leaves_no_thread_behind(tmp_path: Path) -> None:
+    model = chain_model(tmp_path)
+    before = set(threading.enumerate())
+    with pytest.raises(DocumentError):
+        partway.InferenceSession(model, server="grpc://127.0.0.1:9", trace=tmp_path / "missing" / "trace.jsonl")
+    assert set(threading.enumerate()) <= before
 
 
 def test_a_file_of_somebody_else_is_no_trace(tmp_path: Path) -> None:

@@ -40,7 +40,13 @@ def explain(bound: BoundModel | None, remote: Remote | None, observer: Observer,
     if server != "is asked":
         reason = f"the device alone, since {breaker.why_not}"
     return Explanation(
-        reason=reason, server=server, decision=decision, table=choices.table, conditions=conditions, link=link
+        reason=reason,
+        server=server,
+        decision=decision,
+        table=choices.table,
+        conditions=conditions,
+        link=link,
+        queue_reported_s=observer.queue_reported_s,
     )
 
 
@@ -55,6 +61,7 @@ class Explanation:
         table: what every cut that can be chosen costs, device-only last; None likewise.
         conditions: link, load and device as the decision goes by them.
         link: the link with what is known of its uncertainty.
+        queue_reported_s: the queue delay that the server reported last; None before it reported any.
     """
 
     reason: str
@@ -63,12 +70,13 @@ class Explanation:
     table: CostTable | None = None
     conditions: Conditions | None = None
     link: LinkEstimate | None = None
+    queue_reported_s: float | None = None
 
     def __str__(self) -> str:
         """Several lines: the reason, what is believed, and a table of the cuts."""
         lines = [("now", self.reason), ("server", self.server)]
         if self.conditions is not None:
-            lines += _believed(self.conditions, self.link)
+            lines += _believed(self.conditions, self.link, self.queue_reported_s)
         if self.decision is not None and self.decision.charge is not None:
             lines.append(("battery", f"{self.decision.charge:.0%} charged"))
         elif self.decision is not None and self.decision.objective == "balanced":
@@ -79,7 +87,9 @@ class Explanation:
         return "\n".join(text)
 
 
-def _believed(conditions: Conditions, link: LinkEstimate | None) -> list[tuple[str, str]]:
+def _believed(
+    conditions: Conditions, link: LinkEstimate | None, queue_reported_s: float | None
+) -> list[tuple[str, str]]:
     up, down = format_rate(conditions.uplink_bytes_per_s), format_rate(conditions.downlink_bytes_per_s)
     rtt = format_duration(conditions.rtt_s)
     if link is not None:
@@ -87,6 +97,8 @@ def _believed(conditions: Conditions, link: LinkEstimate | None) -> list[tuple[s
         down += _give_or_take(link.downlink_spread)
         rtt += _give_or_take(link.rtt_spread)
     queue = format_duration(conditions.queue_delay_s)
+    if queue_reported_s is not None:
+        queue += f" (the server said {format_duration(queue_reported_s)})"
     return [
         ("link", f"up {up}, down {down}, round trip {rtt}"),
         ("load", f"a queue of {queue}, tails take {conditions.slowdown:.2g} times what they take idle"),

@@ -43,12 +43,18 @@ class LoadView:
         self._queue_delay_s = 0.0
         self._slowdown = 1.0
         self._heard_s = -math.inf
+        self._reported_s: float | None = None
         self._weight = self._draw()
 
     @property
     def heard_s(self) -> float:
         """The clock's reading when the last report came; minus infinity before the first."""
         return self._heard_s
+
+    @property
+    def reported_s(self) -> float | None:
+        """The queue delay of the last report as it came, neither smoothed, aged nor doubted; None before the first."""
+        return self._reported_s
 
     def saw(self, load: Load) -> None:
         """A report came with an answer."""
@@ -57,7 +63,7 @@ class LoadView:
         keep = math.exp(-max(since_s, 0.0) / _SMOOTHED_OVER_S)
         self._queue_delay_s = keep * self._queue_delay_s + (1.0 - keep) * load.queue_delay_s
         self._slowdown = keep * self._slowdown + (1.0 - keep) * load.slowdown
-        self._heard_s = now_s
+        self._heard_s, self._reported_s = now_s, load.queue_delay_s
         if self._generator.random() < 1.0 - math.exp(-min(max(since_s, 0.0), 1e6) / _DOUBT_LASTS_S):
             self._weight = self._draw()
 

@@ -47,6 +47,12 @@ class Observer:
         with self._lock:
             return self._estimator.estimate(self._clock())
 
+    @property
+    def queue_reported_s(self) -> float | None:
+        """The queue delay that the server reported last, as it came; None before it reported any."""
+        with self._lock:
+            return self._load.reported_s
+
     def next_question(self) -> int | None:
         """Bytes to send along with a question to the server now; None where none is worth it, or within the budget.
 

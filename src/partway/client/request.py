@@ -41,6 +41,7 @@ class Request:
         decision: what was decided; None where nothing was to be.
         conditions: under which.
         link: the network as it was believed to be then.
+        queue_reported_s: the queue delay that the server had reported last; None before it did.
         breaker: whether requests went to the server then; None where there is none.
         hedge_wait_s: how long its answer was to be waited for before the device began too; None where it was not sent.
         codec: what the crossing tensors were packed with.
@@ -60,6 +61,7 @@ class Request:
     decision: Decision | None = None
     conditions: Conditions | None = None
     link: LinkEstimate | None = None
+    queue_reported_s: float | None = None
     breaker: State | None = None
     hedge_wait_s: float | None = None
     codec: str = RAW
@@ -75,6 +77,7 @@ class Request:
     def decided(self, decision: Decision, conditions: Conditions, link: LinkEstimate, breaker: State) -> None:
         """Note what was decided, why, and by what."""
         self.decision, self.conditions, self.link, self.breaker = decision, conditions, link, breaker
+        self.queue_reported_s = self.observer.queue_reported_s
         self.reason = decision.reason
 
     def run_whole(self, session: Session, values: Mapping[str, np.ndarray]) -> Result:

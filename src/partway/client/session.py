@@ -14,6 +14,7 @@ import numpy as np
 
 from partway.client.answering import answer
 from partway.client.awaiting import AwaitedWork
+from partway.client.channel import Door, read_route
 from partway.client.counters import Counters, Tally
 from partway.client.credentials import Credentials
 from partway.client.explanation import Explanation, explain
@@ -29,7 +30,7 @@ from partway.client.result import Result
 from partway.client.surroundings import Surroundings
 from partway.client.tracing import Tracer
 from partway.client.traffic import Traffic
-from partway.client.transport import Transport, connect
+from partway.client.transport import GrpcTransport, Transport
 from partway.engine import CPU, NodeArg, OrtRuntime, OrtSession, Session, SlowSession, Stop
 from partway.errors import InputError, ModelError
 from partway.graph import Cache, Source
@@ -98,8 +99,7 @@ class InferenceSession:
             raise InputError(f"device_slowdown is {device_slowdown}; a device can be slowed by a factor of 1 or more")
         self._world = world = self._surroundings()
         guide = guide_of(plan, codecs, world)
-        if transport is None and server is not None:
-            transport = connect(server, clock=world.clock, credentials=credentials)
+        door = None if transport is not None or server is None else Door(read_route(server, credentials))
         self._path = Path(path_or_model)
         self._runtime = OrtRuntime(threads=threads, providers=providers)
         foresight = None if profile is None else Foresight.of(profile, self._runtime)
@@ -120,6 +120,17 @@ class InferenceSession:
         self._awaited = AwaitedWork()
         self._tracer: Tracer | None = None
         self._closed = False
+        if trace is not None:
+            self._tracer = Tracer(
+                Path(trace),
+                model=self._path.name,
+                server=server,
+                emulated_slowdown=device_slowdown,
+                begun_s=world.clock(),
+            )
+        # Threads last: nothing is left running by a session that could not be made.
+        if door is not None:
+            transport = GrpcTransport(door, clock=world.clock)
         # Sequences and the like cannot be sent, nor cut around: such models stay on the device.
         if transport is not None and all(dtype is not None for dtype in self._dtypes.values()):
             self._remote = Remote(
@@ -144,14 +155,6 @@ class InferenceSession:
                 forecast=None if foresight is None else HeadForecast.maker(foresight, slowdown=device_slowdown),
                 guide=guide,
                 surroundings=world,
-            )
-        if trace is not None:
-            self._tracer = Tracer(
-                Path(trace),
-                model=self._path.name,
-                server=server,
-                emulated_slowdown=device_slowdown,
-                begun_s=world.clock(),
             )
 
     def get_inputs(self) -> list[NodeArg]:
@@ -225,31 +228,39 @@ class InferenceSession:
         return await self._awaited.run(partial(self._run, output_names, input_feed))
 
     def _run(self, output_names: Sequence[str] | None, input_feed: Mapping[str, np.ndarray], stop: Stop) -> Result:
-        if self._closed:
-            raise InputError("the session is closed; make a new one")
-        names = self._output_names(output_names)
-        feeds = self._read_feeds(input_feed)
         with self._traffic.request():
-            request = Request(
-                names=names,
-                feeds=feeds,
-                observer=self._observer,
-                traffic=self._traffic,
-                slowdown=self._slowdown,
-                clock=self._world.clock,
-                stop=stop,
-            )
-            bound = self._learner.bound(feeds) if self._learner is not None else None
-            if bound is None or self._remote is None:
-                request.reason = f"the device alone, since {self._why_not(feeds)}"
-                result = request.run_whole(self._whole_session(), self._values)
-            else:
-                result = answer(request, bound, self._remote, self._packer)
-        self._tally.count(result, request.fault)
-        if self._learner is not None and bound is not None:
+            if self._closed:
+                raise InputError("the session is closed; make a new one")
+            started_s, request = self._world.clock(), None
+            try:
+                request = Request(
+                    names=self._output_names(output_names),
+                    feeds=self._read_feeds(input_feed),
+                    observer=self._observer,
+                    traffic=self._traffic,
+                    slowdown=self._slowdown,
+                    clock=self._world.clock,
+                    stop=stop,
+                )
+                result = self._answer(request)
+            except BaseException as error:  # noted, whatever it is, and raised on
+                if self._tracer is not None:
+                    total_s = self._world.clock() - started_s
+                    self._tracer.note_error(error, request, started_s=started_s, total_s=total_s)
+                raise
+            if self._tracer is not None:
+                self._tracer.note(request, result)
+        return result
+
+    def _answer(self, request: Request) -> Result:
+        bound = self._learner.bound(request.feeds) if self._learner is not None else None
+        if bound is None or self._learner is None or self._remote is None:
+            request.reason = f"the device alone, since {self._why_not(request.feeds)}"
+            result = request.run_whole(self._whole_session(), self._values)
+        else:
+            result = answer(request, bound, self._remote, self._packer)
             self._learner.nudge(bound)
-        if self._tracer is not None:
-            self._tracer.note(request, result)
+        self._tally.count(result, request.fault)
         return result
 
     def explain(self, input_feed: Mapping[str, np.ndarray]) -> Explanation:
@@ -311,7 +322,7 @@ class InferenceSession:
         if self._learner is not None:
             self._learner.close()
         if self._tracer is not None:
-            self._tracer.close()
+            self._traffic.when_idle(self._tracer.close)  # those that run leave their lines, too
 
     def __enter__(self) -> "InferenceSession":
         return self

@@ -58,7 +58,8 @@ class Belief(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         uplink_spread: standard deviation of the logarithm of the uplink's rate; None where nothing bounds it.
         downlink_spread: the same of the downlink's.
         rtt_spread: the same of the round trip.
-        queue_delay_s: wait in the server's queue.
+        queue_delay_s: wait in the server's queue, as it reported last; None before it reported any.
+        queue_weighed_s: what the device makes of its reports, and decides by: smoothed, aged and doubted.
         slowdown: seconds on the server now over seconds on it when idle.
         device_factor: seconds on the device now over those that its costs were taken with.
         charge: how full the battery was, in (0, 1]; None where the objective does not ask or nothing tells.
@@ -71,7 +72,8 @@ class Belief(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     uplink_spread: float | None
     downlink_spread: float | None
     rtt_spread: float | None
-    queue_delay_s: float
+    queue_delay_s: float | None
+    queue_weighed_s: float
     slowdown: float
     device_factor: float
     charge: float | None
@@ -118,6 +120,7 @@ class RequestLine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         hedged: whether the device began the tail before the answer came.
         hedge_wait_s: how long the answer was waited for before that; None where nothing was sent.
         reason: why it ran where it ran.
+        error: why it has no answer, as the exception's name and sentence; None where it has one.
         total_s: seconds of the request.
         device_s: of them on the device.
         uplink_s: on the way up.
@@ -137,6 +140,7 @@ class RequestLine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     hedged: bool
     hedge_wait_s: float | None
     reason: str
+    error: str | None
     total_s: float
     device_s: float
     uplink_s: float

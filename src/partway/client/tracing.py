@@ -1,4 +1,4 @@
-"""From a request that was answered to its line in `trace.jsonl`. Called by the session after each request."""
+"""From a request that ended to its line in `trace.jsonl`. Called by the session after each request."""
 
 import datetime as dt
 import math
@@ -8,6 +8,9 @@ from partway.client.request import Request
 from partway.client.result import Result
 from partway.client.trace import Belief, Choice, RequestLine, TraceFile, TraceHeader
 from partway.planning import Decision
+from partway.wire import RAW
+
+_LONGEST_ERROR = 1000  # characters; a line is read whole
 
 
 class Tracer:
@@ -44,6 +47,7 @@ class Tracer:
                 hedged=result.hedged,
                 hedge_wait_s=result.hedge_wait_s,
                 reason=result.reason,
+                error=None,
                 total_s=result.total_s,
                 device_s=result.device_s,
                 uplink_s=result.uplink_s,
@@ -51,6 +55,38 @@ class Tracer:
                 downlink_s=result.downlink_s,
                 up_bytes=result.up_bytes,
                 down_bytes=result.down_bytes,
+            )
+        )
+
+    def note_error(self, error: BaseException, request: Request | None, *, started_s: float, total_s: float) -> None:
+        """Write the line of a request that ended without an answer.
+
+        Args:
+            error: what its caller is told.
+            request: what was known of it; None where it was none, as with an input missing.
+            started_s: when it began, on the clock of requests.
+            total_s: how long it took.
+        """
+        self._file.append(
+            RequestLine(
+                started_s=started_s - self._begun_s,
+                belief=None if request is None else _belief(request),
+                choice=None if request is None or request.decision is None else _choice(request.decision),
+                crossing=(),
+                codec=RAW if request is None else request.codec,
+                offloaded=False,
+                fell_back=False,
+                hedged=False,
+                hedge_wait_s=None if request is None else request.hedge_wait_s,
+                reason="" if request is None else request.reason,
+                error=f"{type(error).__name__}: {error}"[:_LONGEST_ERROR],
+                total_s=total_s,
+                device_s=total_s,
+                uplink_s=0.0,
+                server_s=0.0,
+                downlink_s=0.0,
+                up_bytes=0,
+                down_bytes=0,
             )
         )
 
@@ -70,7 +106,8 @@ def _belief(request: Request) -> Belief | None:
         uplink_spread=_bounded(link.uplink_spread),
         downlink_spread=_bounded(link.downlink_spread),
         rtt_spread=_bounded(link.rtt_spread),
-        queue_delay_s=conditions.queue_delay_s,
+        queue_delay_s=request.queue_reported_s,
+        queue_weighed_s=conditions.queue_delay_s,
         slowdown=conditions.slowdown,
         device_factor=conditions.device_factor,
         charge=decision.charge,
