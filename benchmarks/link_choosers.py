@@ -6,7 +6,8 @@ Played by `benchmarks.link_estimation`.
 from typing import Protocol
 
 import numpy as np
-from benchmarks.link_scene import Question, seconds_at
+from benchmarks.figure14.reckoning import request_s
+from benchmarks.link_scene import Question
 
 from partway.client.guide import SWITCH_GAIN
 from partway.client.observer import Observer
@@ -38,7 +39,7 @@ class Clairvoyant(_Silent):
 
     def choose(self, table: CostTable, now_s: float) -> int:
         """The row that answers first, as it will turn out."""
-        return int(np.argmin([seconds_at(self._link, cost, now_s) for cost in table.costs]))
+        return int(np.argmin([request_s(self._link, cost, now_s) for cost in table.costs]))
 
 
 class Knowing(_Silent):

@@ -25,6 +25,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
+from benchmarks.figure14.scaling import LEAST_SHARE, third_share
 from benchmarks.link_choosers import Averaging, Clairvoyant, Fixed, Knowing, Ours
 from benchmarks.link_scene import Chooser, Outcome, Scene, play
 from benchmarks.link_traces import FOLDER, RADIOS, NamedTrace, measured, steady, synthetic
@@ -38,7 +39,6 @@ from partway.testing import FakeClock
 
 _REPORTED, _TRAINING = (11, 12), (1, 2)
 _SCALES = tuple(float(scale) for scale in np.geomspace(0.5, 160.0, 40))
-_LEAST_SHARE, _LEAST_CUTS = 0.1, 3
 _MOST_REGRET, _MOST_ASKED, _MOST_OVER = 0.05, 0.02, 0.02
 
 Parts = tuple[tuple[str, int, float], ...]
@@ -100,7 +100,7 @@ def scenes(traces: Sequence[NamedTrace], noise: float) -> Iterator[tuple[Scene, 
     for trace in traces:
         for model in _MODELS:
             best = max((_third_share(trace, model, scale), scale) for scale in _SCALES)
-            if best[0] >= _LEAST_SHARE:
+            if best[0] >= LEAST_SHARE:
                 yield Scene(trace=trace, model=model, table=table_of(model, best[1]), noise=noise), best[1]
             else:
                 print(f"{trace.name}, {model}: no device speed makes three cuts matter; left out", file=sys.stderr)
@@ -110,7 +110,7 @@ def _third_share(trace: NamedTrace, model: str, scale: float) -> float:
     scene = Scene(trace=trace, model=model, table=table_of(model, scale), noise=0.0)
     duration_s = min(trace.link.duration_s, 300.0)
     shares = play(scene, Clairvoyant(trace.link), FakeClock(), seed=0, duration_s=duration_s).shares
-    return sorted(shares)[-_LEAST_CUTS]
+    return third_share(shares)
 
 
 Maker = Callable[[LinkTrace, Clock, int], Chooser]
@@ -178,7 +178,7 @@ def compare(scene: Scene, scale: float, *, seeds: int, guessers: Mapping[str, Ma
         measured=scene.trace.measured,
         model=scene.model,
         scale=scale,
-        cuts=sum(share >= _LEAST_SHARE for share in clairvoyant[0].shares),
+        cuts=sum(share >= LEAST_SHARE for share in clairvoyant[0].shares),
         clairvoyant_s=_mean(clairvoyant),
         knowing_s=_mean(knowing),
         fixed_s=fixed_s,

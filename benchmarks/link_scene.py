@@ -15,7 +15,6 @@ from typing import Protocol
 import numpy as np
 from benchmarks.link_traces import NamedTrace
 
-from partway.link import LinkTrace
 from partway.planning import CostTable, CutCost
 from partway.testing import FakeClock
 
@@ -89,15 +88,6 @@ class Outcome:
     def p95_s(self) -> float:
         """95 of 100 are below."""
         return float(np.quantile(self.latencies_s, 0.95))
-
-
-def seconds_at(link: LinkTrace, cost: CutCost, start_s: float) -> float:
-    """What a request that starts then takes at a cut, without noise and questions."""
-    if not cost.offloaded:
-        return cost.device_s
-    sent_s = link.uplink.finish_s(start_s + cost.device_s, cost.up_bytes)
-    served_s = sent_s + link.rtt_s / 2 + cost.server_s
-    return link.downlink.finish_s(served_s, cost.down_bytes) + link.rtt_s / 2 - start_s
 
 
 def play(scene: Scene, chooser: Chooser, clock: FakeClock, *, seed: int, duration_s: float | None = None) -> Outcome:

@@ -1,7 +1,8 @@
 """Links whose rate varies, to replay: measured traces where they are at hand, seeded synthetic ones elsewhere.
 
 Measured traces are read from a folder of CSV files (`t_s,mbps`); each is taken for an uplink. Synthetic ones are Markov
-chains over levels of rate with scatter around each, in rows of a second. Called by `benchmarks.link_estimation`.
+chains over levels of rate with scatter around each, in rows of a second; the downlink is twice the uplink. Called by
+`benchmarks.link_estimation`, and for names and places by `benchmarks.figure14`.
 """
 
 from collections.abc import Sequence
@@ -55,13 +56,15 @@ class NamedTrace:
 
     Attributes:
         name: its file's or its radio's.
+        origin: the files that it was read from, or what it was made from.
+        link: rates over time.
         measured: whether somebody measured it.
-        link: rates over time; the downlink is twice the uplink.
     """
 
     name: str
-    measured: bool
+    origin: str
     link: LinkTrace
+    measured: bool
 
 
 def synthetic(radio: Radio, seed: int, *, duration_s: float = 300.0) -> NamedTrace:
@@ -75,13 +78,15 @@ def synthetic(radio: Radio, seed: int, *, duration_s: float = 300.0) -> NamedTra
         rates.append(levels[state] * float(np.exp(generator.normal(0.0, radio.scatter))))
     starts_s = tuple(row * _ROW_S for row in range(len(rates)))
     trace = Trace(starts_s=starts_s, rates_bytes_per_s=tuple(rates))
-    return NamedTrace(name=f"{radio.name} {seed}", measured=False, link=_both_ways(trace, radio.rtt_s))
+    return NamedTrace(
+        name=f"{radio.name} {seed}", origin="synthetic, seeded", measured=False, link=_both_ways(trace, radio.rtt_s)
+    )
 
 
 def steady(rate: str, rtt_s: float, *, duration_s: float = 120.0) -> NamedTrace:
     """A link that never changes."""
     trace = Trace(starts_s=(0.0, duration_s / 2), rates_bytes_per_s=(parse_rate(rate),) * 2)
-    return NamedTrace(name=rate, measured=False, link=_both_ways(trace, rtt_s))
+    return NamedTrace(name=rate, origin="made, steady", measured=False, link=_both_ways(trace, rtt_s))
 
 
 def measured(folder: Path) -> Sequence[NamedTrace]:
@@ -89,7 +94,9 @@ def measured(folder: Path) -> Sequence[NamedTrace]:
     found = []
     for path in sorted(folder.glob("*.csv")):
         rtt_s = next((rtt_s for part, rtt_s in _RTTS_S.items() if part in path.stem), _RTTS_S["LTE"])
-        found.append(NamedTrace(name=path.stem, measured=True, link=_both_ways(read_trace(path), rtt_s)))
+        found.append(
+            NamedTrace(name=path.stem, origin=path.stem, measured=True, link=_both_ways(read_trace(path), rtt_s))
+        )
     return found
 
 

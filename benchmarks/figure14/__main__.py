@@ -30,7 +30,8 @@ from benchmarks.figure14.playing import QUICK, Ask, PartwayAsk, Players, open_mo
 from benchmarks.figure14.reckoning import Overheads, Reckoner
 from benchmarks.figure14.scaling import LEAST_SHARE, faster, find_scale
 from benchmarks.figure14.timing import costs_at_work
-from benchmarks.figure14.traces import DEFAULTS, FOLDER, NAMES, NamedTrace, open_trace
+from benchmarks.figure14.traces import DEFAULTS, NAMES, open_trace
+from benchmarks.link_traces import FOLDER, NamedTrace
 from benchmarks.stage import Stage, stage
 from benchmarks.verdicts import Verdict, conclude
 

@@ -168,7 +168,7 @@ def sum_up(
         requests=len(partway),
         shares={name_of(crossing): share for crossing, share in used.items()},
         partway_shares=_used_by_partway(answered),
-        third=third_share(used),
+        third=third_share(used.values()),
         ways={name: Seconds.of(values) for name, values in ways.items()},
         best_fixed=name_of(reckoner.table.costs[choices.best_fixed].crossing),
         to_knower=float(measured.mean() / knower.mean()),

@@ -34,6 +34,30 @@ class Overheads:
     goodput: float = 1.0
 
 
+NO_OVERHEADS = Overheads()
+
+
+def request_s(link: LinkTrace, cost: CutCost, at_s: float, beside: Overheads = NO_OVERHEADS) -> float:
+    """Seconds of a request at a cut, by what the link will do, with no other requests about.
+
+    Args:
+        link: the trace.
+        cost: of the cut.
+        at_s: when it begins, in seconds of the trace.
+        beside: overheads.
+    """
+    if not cost.offloaded:
+        return cost.device_s
+
+    def arrival_s(way: Trace, start_s: float, size_bytes: float) -> float:
+        return way.finish_s(start_s, size_bytes / beside.goodput) + link.rtt_s / 2
+
+    sent_s = at_s + beside.seconds + cost.device_s
+    there_s = arrival_s(link.uplink, sent_s, cost.up_bytes + beside.up_bytes)
+    back_s = arrival_s(link.downlink, there_s + cost.server_s, cost.down_bytes + beside.down_bytes)
+    return back_s - at_s
+
+
 @dataclass(frozen=True, slots=True)
 class Reckoner:
     """Seconds of requests at any moment of a trace.
@@ -50,7 +74,7 @@ class Reckoner:
 
     def exact_s(self, at_s: float) -> FloatArray:
         """Seconds of a request made `at_s` seconds into the trace, float64 (cuts,), by what the link will do."""
-        return np.array([self._exact_s(cost, at_s) for cost in self.table.costs])
+        return np.array([request_s(self.trace, cost, at_s, self.overheads) for cost in self.table.costs])
 
     def expected_s(self, at_s: float) -> FloatArray:
         """The same by the link as it is at that moment, as if it stayed so."""
@@ -66,18 +90,6 @@ class Reckoner:
                 + beside.down_bytes / (link.downlink_bytes_per_s * beside.goodput),
             ),
         )
-
-    def _exact_s(self, cost: CutCost, at_s: float) -> float:
-        if not cost.offloaded:
-            return cost.device_s
-        beside = self.overheads
-        sent_s = at_s + beside.seconds + cost.device_s
-        there_s = self._arrival_s(self.trace.uplink, sent_s, cost.up_bytes + beside.up_bytes)
-        back_s = self._arrival_s(self.trace.downlink, there_s + cost.server_s, cost.down_bytes + beside.down_bytes)
-        return back_s - at_s
-
-    def _arrival_s(self, way: Trace, start_s: float, size_bytes: float) -> float:
-        return way.finish_s(start_s, size_bytes / self.overheads.goodput) + self.trace.rtt_s / 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

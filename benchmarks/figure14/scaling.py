@@ -5,7 +5,7 @@ trace. Output: the factor that slows the device, and one for the trace's rates, 
 cuts, each often. Called by the benchmark of changing links. Pure.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import msgspec
@@ -66,7 +66,7 @@ def find_scale(table: CostTable, trace: LinkTrace, overheads: Overheads, moments
             choices = choose(Reckoner(costs, link, overheads), moments_s)
             if choices.of(choices.clairvoyant).mean() > _MOST_S:
                 break  # slower devices take longer still
-            third = third_share(shares(costs, choices.clairvoyant))
+            third = third_share(shares(costs, choices.clairvoyant).values())
             if third > best.third:
                 best = Scale(device=device, rate=rate, third=third)
         if best.third >= _COMFORT * LEAST_SHARE:
@@ -74,9 +74,9 @@ def find_scale(table: CostTable, trace: LinkTrace, overheads: Overheads, moments
     return best
 
 
-def third_share(found: dict[tuple[str, ...], float]) -> float:
+def third_share(found: Iterable[float]) -> float:
     """How often the last of the cuts that have to be used often is; 0 where there are fewer."""
-    ordered = sorted(found.values(), reverse=True)
+    ordered = sorted(found, reverse=True)
     return ordered[LEAST_CUTS - 1] if len(ordered) >= LEAST_CUTS else 0.0
 
 

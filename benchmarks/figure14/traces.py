@@ -11,27 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from benchmarks.link_traces import FOLDER, NamedTrace
 
 from partway.errors import InputError
 from partway.link import NAMED_LINKS, LinkTrace, Trace, read_trace
 
-FOLDER = Path(__file__).parents[3] / "shared" / "data" / "traces"
 _ROWS = 300  # of a synthetic trace, one a second
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NamedTrace:
-    """A trace to replay.
-
-    Attributes:
-        name: for tables.
-        origin: the files that it was read from, or what it was made from.
-        link: the trace.
-    """
-
-    name: str
-    origin: str
-    link: LinkTrace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,13 +74,15 @@ def open_trace(name: str, folder: Path = FOLDER) -> NamedTrace:
     kind = _KINDS[name]
     rtt_s = NAMED_LINKS[kind.radio].rtt_s
     files = folder / kind.uplink, folder / kind.downlink
-    if all(file.is_file() for file in files):
+    measured = all(file.is_file() for file in files)
+    if measured:
         uplink, downlink = map(read_trace, files)
         origin = " and ".join(dict.fromkeys(file.stem for file in files))
     else:
         uplink = downlink = synthetic(kind.median_bytes_per_s, kind.spread, seed=NAMES.index(name))
         origin = "synthetic, seeded"
-    return NamedTrace(name=name, origin=origin, link=LinkTrace(uplink=uplink, downlink=downlink, rtt_s=rtt_s))
+    link = LinkTrace(uplink=uplink, downlink=downlink, rtt_s=rtt_s)
+    return NamedTrace(name=name, origin=origin, link=link, measured=measured)
 
 
 def synthetic(median_bytes_per_s: float, spread: float, *, seed: int) -> Trace:

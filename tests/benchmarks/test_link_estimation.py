@@ -1,9 +1,10 @@
 """The replay is fair: who knows more does better, and ours stays near who knows the rate."""
 
 import pytest
+from benchmarks.figure14.reckoning import request_s
 from benchmarks.link_choosers import Clairvoyant, Fixed, Knowing, Ours
 from benchmarks.link_estimation import Row, SteadyRow, compare_steady, table_of, verdicts
-from benchmarks.link_scene import Scene, play, seconds_at
+from benchmarks.link_scene import Scene, play
 from benchmarks.link_traces import RADIOS, steady, synthetic
 
 from partway.testing import FakeClock
@@ -17,7 +18,7 @@ def test_the_clairvoyant_is_never_slower_than_any_cut() -> None:
     link = SCENE.trace.link
     for now_s in range(0, 60, 7):
         best = Clairvoyant(link).choose(SCENE.table, float(now_s))
-        seconds = [seconds_at(link, cost, float(now_s)) for cost in SCENE.table.costs]
+        seconds = [request_s(link, cost, float(now_s)) for cost in SCENE.table.costs]
         assert seconds[best] == min(seconds)
 
 
