@@ -54,6 +54,17 @@ def test_who_asks_after_it_was_said_is_told_at_once() -> None:
     forget()
 
 
+def test_a_stop_for_several_is_said_by_the_last_of_them() -> None:
+    stops = [Stop() for _ in range(3)]
+    stops[0].stop()
+    together = Stop.once_all(stops)
+    stops[1].stop()
+    assert not together.stopped
+    stops[2].stop()
+    assert together.stopped
+    assert Stop.once_all(stops).stopped
+
+
 def test_a_run_ends_in_its_middle_when_it_is_stopped(session: OrtSession) -> None:
     stop = Stop()
     timer = threading.Timer(0.05, stop.stop)

@@ -5,7 +5,7 @@ Called by the client's race and by the server, whose callers may go away.
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from partway.errors import RunStopped
 
@@ -59,6 +59,23 @@ class Stop:
         """
         if self._stopped:
             raise RunStopped("the run was stopped, since nobody waits for it any more")
+
+    @staticmethod
+    def once_all(stops: "Sequence[Stop]") -> "Stop":
+        """What is said once every one of some others was, at the end of the last of those who wait for one run.
+
+        Args:
+            stops: the others, at least one.
+        """
+        together = Stop()
+
+        def check() -> None:
+            if all(stop.stopped for stop in stops):
+                together.stop()
+
+        for stop in stops:
+            stop.on_stop(check)
+        return together
 
     def _forget(self, key: int) -> None:
         with self._lock:

@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from partway.engine import Clock, OrtRuntime, PieceStore
-from partway.errors import PartwayError
+from partway.engine import Clock, OrtRuntime, PieceStore, Stop
+from partway.errors import PartwayError, RunStopped
 from partway.graph import Cache, Piece, Source, canonicalise, cut_at
 from partway.serving.background import Background
 from partway.serving.jobs import Arrays, Member, Seat
@@ -215,7 +215,11 @@ class TailGroup:
             if batch is None:
                 outcomes[chunk[0]] = _outcome(members[chunk[0]])
             else:
-                outcomes.update(zip(chunk, self._run(batch, [feeds[i] for i in chunk]), strict=True))
+                stop = Stop.once_all([members[i].stop for i in chunk])
+                try:
+                    outcomes.update(zip(chunk, self._run(batch, [feeds[i] for i in chunk], stop), strict=True))
+                except RunStopped as error:
+                    outcomes.update(dict.fromkeys(chunk, error))
         return [outcomes[position] for position in range(len(members))]
 
     def try_out(self, members: Sequence[Member]) -> None:
@@ -235,9 +239,11 @@ class TailGroup:
             batch.learn(took_s / max(sum(member.ran_s for member in members), 1e-9))
         logger.info("batch_tried size=%d ratio=%.2f inputs=%s", len(members), batch.ratio, ",".join(self._piece.inputs))
 
-    def _run(self, batch: _Batch, feeds: Sequence[Arrays]) -> list[Arrays]:
+    def _run(self, batch: _Batch, feeds: Sequence[Arrays], stop: Stop) -> list[Arrays]:
         try:
-            return _run(batch, feeds)
+            return _run(batch, feeds, stop)
+        except RunStopped:
+            raise
         except PartwayError:
             with self._lock:
                 batch.distrust()
@@ -304,8 +310,8 @@ def _outcome(member: Member) -> Arrays | PartwayError:
         return error
 
 
-def _run(batch: _Batch, feeds: Sequence[Arrays]) -> list[Arrays]:
-    outputs = batch.store.session(batch.piece).run(stack(feeds))
+def _run(batch: _Batch, feeds: Sequence[Arrays], stop: Stop | None = None) -> list[Arrays]:
+    outputs = batch.store.session(batch.piece).run(stack(feeds), stop=stop)
     return split(outputs, len(feeds))
 
 

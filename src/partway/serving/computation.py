@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from partway.engine import Clock, OrtSession
+from partway.engine import Clock, OrtSession, Stop
 from partway.graph import Piece
 from partway.serving.decoding import CodedTensor, decode_tensors
 from partway.serving.executor import Executor
@@ -30,6 +30,7 @@ class Computation:
 
     Attributes:
         session: of the piece, if it is at hand; else it is asked for, and perhaps made, when its turn comes.
+        stop: said when nobody waits for the outputs any more.
         decoding_s: seconds that decoding took, once it ran.
         outputs: what it gave, once it ran by itself.
         ran_s: seconds that the tail took then.
@@ -50,6 +51,7 @@ class Computation:
         self.piece = piece
         self.lead_s = lead_s
         self.session: OrtSession | None = None
+        self.stop = Stop()
         self.decoding_s = 0.0
         self.outputs: Mapping[str, np.ndarray] = {}
         self.ran_s = 0.0
@@ -69,12 +71,14 @@ class Computation:
         Raises:
             CodecError: a coded tensor is damaged, or not the model's.
             EngineError: the runtime failed.
+            RunStopped: nobody waits any more.
         """
+        self.stop.check()
         session = self.session or self.bound.store.session(self.piece)
         alone = self._executor.alone
         feeds = self.feeds()
         start_s = self._clock()
-        self.outputs = session.run(align(feeds))
+        self.outputs = session.run(align(feeds), stop=self.stop)
         self.ran_s = self._clock() - start_s
         self.bound.costs.observe(self.piece, self.ran_s + self.lead_s, alone=alone and self._executor.alone)
         return self.outputs

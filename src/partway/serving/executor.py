@@ -17,7 +17,7 @@ from functools import partial
 from typing import TypeVar
 
 from partway.engine import Clock
-from partway.errors import EngineError, ModelUnavailable, RequestExpired, ServerBusy, TooManyRequests
+from partway.errors import EngineError, ModelUnavailable, RequestExpired, RunStopped, ServerBusy, TooManyRequests
 from partway.serving.jobs import Group, Job, Seat, Served, expire, members_of, pick, refuse
 from partway.serving.lingering import Patience, patience_for
 from partway.serving.metrics import Metrics, NullMetrics
@@ -280,7 +280,8 @@ class Executor:
         end_s = self._clock()
         self._metrics.batch(len(jobs))
         with self._changed:
-            self._outlook.learn_together(group, len(jobs), end_s - start_s, end_s)
+            if not any(isinstance(outcome, RunStopped) for outcome in outcomes):
+                self._outlook.learn_together(group, len(jobs), end_s - start_s, end_s)
             for job in jobs:
                 group.returning.answered(job.asker, end_s)
         self._leave(run)

@@ -11,12 +11,13 @@ import contextlib
 import logging
 from collections.abc import Mapping
 from concurrent.futures import Executor as Pool
+from concurrent.futures import Future
 from dataclasses import replace
 
 import numpy as np
 
-from partway.engine import Clock
-from partway.errors import MessageTooLong, ModelNotFound, ModelUnavailable, PartwayError
+from partway.engine import Clock, Stop
+from partway.errors import MessageTooLong, ModelNotFound, ModelUnavailable, PartwayError, RequestExpired, RunStopped
 from partway.graph import Binding, Piece, Source, TensorInfo
 from partway.serving.batching import Batcher
 from partway.serving.callers import Caller
@@ -299,11 +300,28 @@ class Handlers:
             aside_s=lambda: job.decoding_s,
             brief=job.session is not None,
         )
-        # Cancelling this wait, as a face does when its client leaves, takes the job out of the queue.
-        served = future.result() if future.done() else await asyncio.wrap_future(future)
+        served = future.result() if future.done() else await self._awaited(future, job.stop, deadline_s)
         if self._learner is not None:
             self._learner.note_use(job.bound, job.piece)
         return served
+
+    async def _awaited(
+        self, future: "Future[Served[Outputs]]", stop: Stop, deadline_s: float | None
+    ) -> Served[Outputs]:
+        """What a job gives; a face cancels this when its client leaves, and it leaves the queue or its run ends."""
+        loop = asyncio.get_running_loop()
+        timer = None if deadline_s is None else loop.call_later(max(0.0, deadline_s - self._clock()), stop.stop)
+        try:
+            return await asyncio.wrap_future(future)
+        except RunStopped as error:
+            raise RequestExpired("the deadline passed while the request ran; allow it more time") from error
+        except asyncio.CancelledError:
+            stop.stop()
+            await _ended(future)  # what it holds of its caller's places is free only then
+            raise
+        finally:
+            if timer is not None:
+                timer.cancel()
 
     async def _answer_costs(self, query: CostQuery, arrived_s: float, caller: Caller) -> InferResponse:
         source = (await self._find(query.model_name, "")).source()
@@ -339,6 +357,13 @@ class Handlers:
         except ModelNotFound:
             await asyncio.get_running_loop().run_in_executor(self._pool, self._repository.scan)
             return self._repository.find(name, version)
+
+
+async def _ended(future: "Future[Served[Outputs]]") -> None:
+    answer = asyncio.wrap_future(future)
+    await asyncio.wait((answer,))
+    if not answer.cancelled():
+        answer.exception()  # read here, since nobody else will
 
 
 def _is_static(source: Source) -> bool:

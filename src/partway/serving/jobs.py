@@ -12,6 +12,7 @@ from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 
+from partway.engine import Stop
 from partway.errors import PartwayError, RequestExpired
 from partway.serving.returning import Returning
 from partway.serving.slowdown import Slowdown
@@ -47,6 +48,10 @@ class Member(Protocol):
     @property
     def ran_s(self) -> float:
         """Seconds that this took."""
+
+    @property
+    def stop(self) -> Stop:
+        """Said when nobody waits for it any more."""
 
     def feeds(self) -> Arrays:
         """What it is fed.
