@@ -1,3 +1,4 @@
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -68,6 +69,15 @@ def test_a_key_that_others_may_read_is_refused(authority: Authority) -> None:
     key.chmod(0o644)
     with pytest.raises(InputError, match="chmod 600"):
         read_key_pair(certificate, key)
+
+
+def test_a_pipe_is_refused_and_not_waited_for(authority: Authority, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe, 0o600)
+    certificate, key = authority.issue("localhost")
+    for pair in ((certificate, pipe), (pipe, key)):
+        with pytest.raises(InputError, match="pipe is no regular file"):
+            read_key_pair(*pair)
 
 
 def test_authorities_are_certificates(tmp_path: Path) -> None:

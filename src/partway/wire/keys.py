@@ -4,6 +4,7 @@ Input: paths that people give. Output: what gRPC and `ssl` take. Called by both 
 either. No sentence and no `repr` shows what a secret file holds.
 """
 
+import os
 import re
 import ssl
 import stat
@@ -76,16 +77,7 @@ def read_secret(path: Path) -> bytes:
     Raises:
         InputError: it cannot be read, or everybody can.
     """
-    try:
-        mode = path.stat().st_mode
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror or error}") from error
-    if mode & _READABLE_BY_OTHERS:
-        raise InputError(
-            f"{path} is open to every user of this machine (mode {stat.S_IMODE(mode):04o}); it holds a secret: "
-            f"chmod 600 {path}"
-        )
-    return _read(path)
+    return _read(path, secret=True)
 
 
 def check_token(token: str, where: str) -> str:
@@ -129,12 +121,25 @@ def _read_certificates(path: Path) -> bytes:
     return content
 
 
-def _read(path: Path) -> bytes:
+def _read(path: Path, *, secret: bool = False) -> bytes:
     try:
-        with path.open("rb") as file:
+        with open(path, "rb", opener=_at_once) as file:
+            # What was opened is looked at, and not what may lie there by now.
+            mode = os.fstat(file.fileno()).st_mode
+            if not stat.S_ISREG(mode):
+                raise InputError(f"{path} is no regular file; give one that holds certificates, a key or tokens")
+            if secret and mode & _READABLE_BY_OTHERS:
+                raise InputError(
+                    f"{path} is open to every user of this machine (mode {stat.S_IMODE(mode):04o}); it holds a "
+                    f"secret: chmod 600 {path}"
+                )
             content = file.read(_MOST_BYTES + 1)
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror or error}") from error
     if len(content) > _MOST_BYTES:
         raise InputError(f"{path} has more than {_MOST_BYTES} bytes; expected certificates, a key or tokens")
     return content
+
+
+def _at_once(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK)  # a pipe that nobody writes to would be waited for
