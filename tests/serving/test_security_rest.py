@@ -3,6 +3,7 @@
 import http.client
 import json
 import logging
+import select
 import socket
 import ssl
 from collections.abc import Callable, Iterator, Mapping
@@ -199,6 +200,29 @@ def test_one_address_gets_half_of_the_connections(chain: Path) -> None:
 
         assert [live("127.0.0.1") for _ in range(5)] == [True, True, True, False, False]
         assert [live(f"127.0.0.{number}") for number in (2, 3, 4, 5, 6)] == [True, True, True, False, False]
+
+
+def test_connections_in_their_handshake_are_counted(talk: Talk, chain: Path, authority: Authority) -> None:
+    with running(chain, tls=authority.server(), connections=4) as (_, address), ExitStack() as stack:
+        host, port = address.rsplit(":", 1)
+        silent = [
+            stack.enter_context(socket.create_connection((host, int(port)), PATIENCE_S, source_address=(source, 0)))
+            for source in ("127.0.0.2", "127.0.0.2", "127.0.0.2")
+        ]
+        closed, _, _ = select.select(silent, (), (), PATIENCE_S)
+        assert len(closed) == 1
+        assert talk(address, trusting(authority)).get("/v2/health/live").status == 200
+
+
+def test_connections_that_leave_without_asking_are_forgotten(talk: Talk, chain: Path) -> None:
+    with running(chain, connections=8) as (server, address):
+        host, port = address.rsplit(":", 1)
+        for _ in range(50):
+            socket.create_connection((host, int(port)), PATIENCE_S).close()
+            assert talk(address, None).get("/v2/health/live", {"Connection": "close"}).status == 200
+        assert server._rest is not None
+        assert server._rest._doorman is not None
+        assert len(server._rest._doorman._silent) <= 8
 
 
 @pytest.mark.parametrize(

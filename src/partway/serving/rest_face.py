@@ -54,7 +54,6 @@ logger = logging.getLogger(__name__)
 
 _FACE = "rest"
 _EXTENSION = "binary_tensor_data"
-_HANDSHAKE_S = 10.0
 _LINGER_S = 2.0  # what is left of a refused body is read for so long, so that its sender sees the refusal
 
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -99,7 +98,7 @@ class RestFace:
         self._patience = patience
         self._runner: web.AppRunner | None = None
         self._listening: asyncio.Server | None = None
-        self._silent: set[asyncio.Protocol] = set()
+        self._doorman: Doorman | None = None
 
     async def start(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> int:
         """Listen and answer.
@@ -128,16 +127,9 @@ class RestFace:
         server = self._runner.server
         if server is None:
             raise InputError("the REST face was stopped before it started; make a new server")
+        self._doorman = doorman = Doorman(server, connections=self._connections, idle_s=self._patience.idle_s, tls=tls)
         try:
-            self._listening = await asyncio.get_running_loop().create_server(
-                lambda: Doorman(
-                    server, connections=self._connections, silent=self._silent, idle_s=self._patience.idle_s
-                ),
-                host,
-                port,
-                ssl=tls,
-                ssl_handshake_timeout=None if tls is None else _HANDSHAKE_S,
-            )
+            self._listening = await asyncio.get_running_loop().create_server(doorman.meet, host, port)
         except OSError as error:
             await self._runner.cleanup()
             raise InputError(
@@ -154,6 +146,8 @@ class RestFace:
         """
         if self._listening is not None:
             self._listening.close()
+        if self._doorman is not None:
+            self._doorman.close()
         if self._runner is not None and self._runner.server is not None:
             self._runner.server.pre_shutdown()
             left = [connection.transport for connection in self._runner.server.connections]
@@ -178,7 +172,8 @@ class RestFace:
 
     @web.middleware
     async def _guard(self, request: web.Request, handler: Answer) -> web.StreamResponse:
-        self._silent.discard(request.protocol)
+        if self._doorman is not None:
+            self._doorman.heard(request.protocol)
         try:
             if request.path not in OPEN_PATHS:
                 self._gate.check(headers_of(request))
