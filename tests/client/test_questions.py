@@ -88,3 +88,18 @@ def test_a_silent_device_asks_for_the_load_about_every_second() -> None:
     clock, estimator = FakeClock(), LinkEstimator()
     asked = ask_for(30, clock, estimator, Questions(clock))
     assert sum(it is not None for it in asked) >= 14
+
+
+def test_questions_for_costs_are_within_the_same_budget() -> None:
+    clock, estimator = FakeClock(), LinkEstimator()
+    slow = Link(uplink_bytes_per_s=5e3, downlink_bytes_per_s=5e3, rtt_s=0.3)
+    questions = Questions(clock)
+    for _ in range(10):
+        clock.advance(1.0)
+        saw(estimator, slow, 5000, clock())
+        saw(estimator, slow, 500, clock())
+    asked = 0
+    for _ in range(590):
+        clock.advance(0.1)
+        asked += questions.spare(estimator.estimate(clock()))
+    assert 1 <= asked <= 0.02 * 60.0 / (1024 / 5e3) + 1

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +15,10 @@ from tests.models import chain_model, dynamic_model, multi_io_model, random_feed
 
 import partway
 from partway.errors import BindingError, ServerUnavailable
+from partway.graph import canonicalise
 from partway.link import Link
 from partway.testing import FakeTransport
-from partway.wire import InferRequest, InferResponse
+from partway.wire import COSTS_MODEL, InferRequest, InferResponse
 
 FAST_LINK = Link(uplink_bytes_per_s=1e9, downlink_bytes_per_s=1e9, rtt_s=0.0)
 
@@ -162,3 +164,36 @@ def test_a_server_that_never_answers_costs_nothing_but_the_asking(tmp_path: Path
     assert transport.closed
     assert not result.offloaded
     assert "gone" in result.reason
+
+
+def test_a_server_that_is_back_is_found_while_another_shape_is_being_prepared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = dynamic_model(tmp_path)
+    ready, other = random_feeds(path, {"image": (1, 3, 8, 8)}), random_feeds(path, {"image": (1, 3, 16, 16)})
+    begun, go_on, asked, server = threading.Event(), threading.Event(), threading.Event(), LoopbackServer(path)
+
+    def hold(*arguments: object, **named: object) -> object:
+        begun.set()
+        assert go_on.wait(60.0)
+        return canonicalise(*arguments, **named)  # type: ignore[arg-type]  # as they came
+
+    def fail(request: InferRequest) -> None:
+        if request.model_name == COSTS_MODEL:
+            asked.set()
+        else:
+            raise ServerUnavailable("nobody there")
+
+    with partway.InferenceSession(path, transport=server, device_slowdown=200.0, prior_link=FAST_LINK) as session:
+        assert session.wait_until_ready(ready)
+        session.settle()
+        monkeypatch.setattr("partway.client.learner.canonicalise", hold)
+        session.run(None, other)
+        assert begun.wait(60.0)
+        server.before = fail
+        assert not session.run_detailed(None, ready).offloaded
+        asked.clear()
+        try:
+            assert asked.wait(20.0), "nobody asked while the other shape was prepared"
+        finally:
+            go_on.set()

@@ -1,4 +1,4 @@
-"""What a session learns behind its requests, on one thread of its own.
+"""What a session learns behind its requests, on one thread of its own, and what it asks, on another.
 
     open the source (identity) > per binding: canonical graph, optimised pieces, time the whole > ask the server
     what its tails take > time the heads, one at a time, while no request runs > try the codecs on what they make, the
@@ -41,8 +41,10 @@ Key = tuple[tuple[str, tuple[int, ...]], ...]
 Stamp = tuple[int, int, int]
 
 _MOST_BINDINGS = 8
-_LEARN_EVERY_S, _REFRESH_EVERY_S = 1.0, 10.0  # what tails take: until all costs are known, and from then on
-_POLL_S = 0.02
+# What tails take: how soon it is asked again while costs are missing, twice as late after each answer that told nothing
+# new; and at the latest, as when all are known.
+_LEARN_EVERY_S, _REFRESH_EVERY_S = 1.0, 10.0
+_POLL_S, _POLL_GROWS, _LONGEST_POLL_S = 0.02, 1.5, 0.5  # of whoever waits for costs
 _SILENCES = 3  # a server that is silent so often in a row is not waited for
 _IDLE_WAIT_S = 1.0  # a device that is never idle is measured busy, which is how it will be used
 _QUICK = Effort(warm_ups=1, least_runs=3, most_runs=5, budget_s=0.2)
@@ -122,7 +124,7 @@ class Learner:
         self._bound: OrderedDict[Key, BoundModel | None] = OrderedDict()
         self._examples: dict[Key, dict[str, np.ndarray]] = {}
         self._why_not: dict[Key, str] = {}
-        self._refreshed_s = -math.inf
+        self._refreshed_s, self._every_s = -math.inf, _LEARN_EVERY_S
         self._refreshing = False
         self._last: BoundModel | None = None
         self._reconnection = Reconnection(
@@ -130,6 +132,7 @@ class Learner:
         )
         self._stopped = threading.Event()
         self._worker = Worker("partway-learner")
+        self._asker = Worker("partway-questions")  # what is prepared for minutes must not keep a breaker open
         self._source: Source | None = None
         self._submit(self._open_source)
 
@@ -165,16 +168,17 @@ class Learner:
             if self._refreshing or not self._remote.breaker.closed:
                 return
             padding_bytes = self._observer.next_question()
-            every_s = _REFRESH_EVERY_S if bound.complete else _LEARN_EVERY_S
-            if padding_bytes is None and now_s - self._refreshed_s < every_s:
+            every_s = _REFRESH_EVERY_S if bound.complete else self._every_s
+            due = now_s - self._refreshed_s >= every_s
+            if padding_bytes is None and not (due and self._observer.spare_question()):
                 return
             self._refreshing = True
-        self._submit(partial(self._refresh, bound, padding_bytes or 0))
+        self._ask(partial(self._refresh, bound, padding_bytes or 0))
 
     def wait(self, feeds: Mapping[str, np.ndarray], timeout_s: float) -> bool:
         """Wait until all costs for these feeds are known; whether they are."""
         deadline_s = self._clock() + timeout_s
-        silences = self._remote.breaker.silences
+        silences, poll_s = self._remote.breaker.silences, _POLL_S
         while (left_s := deadline_s - self._clock()) > 0 and not self._stopped.is_set():
             bound = self.bound(feeds)
             if bound is None and key_of(feeds) in self._why_not:
@@ -182,17 +186,20 @@ class Learner:
             if bound is not None and bound.complete:
                 return True
             if bound is not None and not bound.unmeasured():
-                _settle(self._submit(partial(self._refresh, bound)), left_s)
+                _settle(self._ask(partial(self._refresh, bound)), left_s)
                 if self._remote.breaker.silences >= silences + _SILENCES:
                     return False
             else:
                 _settle(self._submit(lambda: None), left_s)  # whatever was begun before is done then
-            self._stopped.wait(_POLL_S)
+            self._stopped.wait(poll_s)
+            poll_s = min(_LONGEST_POLL_S, _POLL_GROWS * poll_s)
         return False
 
     def settle(self, timeout_s: float) -> None:
         """Wait until what was begun in the background is done, or time has run out."""
+        until_s = self._clock() + timeout_s
         _settle(self._submit(lambda: None), timeout_s)
+        _settle(self._ask(lambda: None), max(0.0, until_s - self._clock()))  # what the other has asked for
 
     def stop(self) -> None:
         """Begin nothing new."""
@@ -203,9 +210,13 @@ class Learner:
         """Stop; work that has begun is finished first."""
         self.stop()
         self._worker.close()
+        self._asker.close()
 
     def _submit(self, work: Callable[[], object]) -> Future[object]:
         return self._worker.submit(partial(self._guard, work))
+
+    def _ask(self, work: Callable[[], object]) -> Future[object]:
+        return self._asker.submit(partial(self._guard, work))
 
     def _guard(self, work: Callable[[], object]) -> object:
         try:
@@ -248,10 +259,8 @@ class Learner:
             self._submit(partial(self._try_codecs, key, cut, feeds))
         for cut in bound.offloaded:
             self._submit(partial(self._make_tail, key, cut))
-        self._refresh(bound)
-        self._refresh(
-            bound, self._observer.next_question() or 0
-        )  # the first told the round trip, this can tell the rate
+        self._ask(partial(self._refresh, bound))
+        self._ask(lambda: self._refresh(bound, self._observer.next_question() or 0))  # the first tells the round trip
 
     def _bind(self, feeds: dict[str, np.ndarray]) -> BoundModel:
         source = self._open_source()
@@ -314,7 +323,10 @@ class Learner:
         try:
             if self._remote.breaker.claim():
                 self._refreshed_s = self._clock()
+                known = len(bound.choices.table)
                 bound.learn_tails(self._remote.ask_costs(bound, padding_bytes=padding_bytes))
+                told = len(bound.choices.table) > known
+                self._every_s = _LEARN_EVERY_S if told else min(_REFRESH_EVERY_S, 2.0 * self._every_s)
         finally:
             with self._lock:
                 self._refreshing = False
@@ -322,7 +334,7 @@ class Learner:
 
     def _ask_again(self) -> None:
         if self._last is not None:
-            self._submit(partial(self._refresh, self._last))
+            self._ask(partial(self._refresh, self._last))
 
 
 def _settle(future: Future[object], timeout_s: float) -> None:

@@ -62,6 +62,11 @@ class Observer:
         with self._lock:
             return self._questions.next(self._estimator.estimate(self._clock()), heard_s=self._load.heard_s)
 
+    def spare_question(self) -> bool:
+        """Whether a question that the link needs none of, as for costs, is within the budget now; if so, it counts."""
+        with self._lock:
+            return self._questions.spare(self._estimator.estimate(self._clock()))
+
     def conditions(self) -> Conditions:
         """What to expect of a request that is decided now."""
         with self._lock:

@@ -69,6 +69,14 @@ class Questions:
         self._padded, self._last_small_s, self._small_at = False, now_s, link.link
         return 0
 
+    def spare(self, link: LinkEstimate) -> bool:
+        """Whether the budget has room for a question, nearly empty, that the link needs none of; if so, it counts.
+
+        Args:
+            link: as it is believed to be.
+        """
+        return self._budget.take(QUESTION_BYTES / link.link.uplink_bytes_per_s)
+
     def answered(self, link: LinkEstimate) -> None:
         """Something came back: whether the padded question before it was worth its bytes.
 

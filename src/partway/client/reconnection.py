@@ -1,7 +1,7 @@
 """Asks a server that was left alone whether it answers again, in the background and only while somebody wants it.
 
 Input: that the session is in use, and a breaker. Output: one question at the end of each of its pauses, on the
-learner's thread. The pauses are the breaker's, jittered and growing, so nothing here needs to be.
+thread that asks. The pauses are the breaker's, jittered and growing, so nothing here needs to be.
 """
 
 import math
