@@ -7,8 +7,9 @@ import resource
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import grpc
@@ -72,14 +73,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     passed = all(tally.passed for tally in tallies) and all(face.passed for face in faces) and after.passed
     if arguments.json is not None:
         found = {
-            "decoders": [asdict(tally) for tally in tallies],
-            "faces": [asdict(tally) for tally in faces],
+            "decoders": [_plain(tally) for tally in tallies],
+            "faces": [_plain(tally) for tally in faces],
             "server": asdict(after),
             "decoders_grown_bytes": grown_bytes,
             "passed": passed,
         }
         arguments.json.write_text(json.dumps(found, indent=2) + "\n")
     return 0 if passed else 1
+
+
+def _plain(tally: Tally | FaceTally) -> dict[str, object]:
+    # `asdict` would count a counter's pairs instead of keeping them.
+    found = {item.name: getattr(tally, item.name) for item in fields(tally)}
+    return {name: dict(value) if isinstance(value, Counter) else value for name, value in found.items()}
 
 
 def _fuzz_server(to_grpc: int, to_rest: int, *, seed: int) -> tuple[list[FaceTally], ServerAfter]:
