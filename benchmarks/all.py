@@ -51,7 +51,7 @@ ENTRIES = (
     Entry(name="soak", quick=("--clients", "16", "--minutes", "1", "--warm-up-s", "5"), to_file=True),
     Entry(name="overhead", quick=("--sizes", "4KiB", "1MiB", "--rounds", "20")),
     Entry(name="throughput", quick=("--model", "squeezenet", "--rounds", "3")),
-    Entry(name="batching", quick=("--model", "squeezenet", "--rounds", "1")),
+    Entry(name="batching", quick=("--model", "light/squeezenet", "--rounds", "1")),
     Entry(name="fuzzing", quick=("--inputs", "20000"), to_file=True),
     Entry(name="link_estimation", quick=("--seeds", "1")),
     Entry(name="herd", quick=("--seeds", "1")),
