@@ -19,6 +19,7 @@ from partway.graph.extent import most_crossing_bytes
 from partway.graph.kernels import Kernel, Operand, read_kernels, resident_bytes
 from partway.graph.memory import head_bytes
 from partway.graph.model import Model, Node
+from partway.graph.rows import row_independent
 from partway.graph.slicing import Adapter, Slicer
 from partway.graph.source import Source
 from partway.graph.tensors import TensorInfo, dtype_name
@@ -52,6 +53,7 @@ __all__ = [
     "prefix_cuts",
     "read_kernels",
     "resident_bytes",
+    "row_independent",
     "server_only",
     "single_tensor_cuts",
     "tail_piece",
