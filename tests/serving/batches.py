@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -82,7 +83,7 @@ class Bench:
         model = canonicalise(self.source, self.source.bind(shapes), self.runtime)
         self.bound = BoundModel(model, self.runtime)
         self.executor = Executor(clock=self.clock)
-        self.background = Background(lambda: True)
+        self.background = Background(partial(self.executor.wait_idle, PATIENCE_S))  # so that no clock is shared
         self.batcher = Batcher(self.runtime, self.background, clock=self.clock, size=size, wait_s=wait_s)
         self._plain = OrtRuntime(threads=1)
 
@@ -126,13 +127,13 @@ class Bench:
         return answers
 
     def prove(self, piece: Piece, make: Callable[[], Outputs], *, sizes: Sequence[int] = (2, 4, 8)) -> None:
-        """Have batches of these sizes prepared and tried."""
+        """Have batches of these sizes proved and timed."""
         for size in sizes:
-            for _ in range(4):
+            for _ in range(4):  # three that show the need, and one whose numbers are imitated
                 self.pile(piece, [make() for _ in range(size)])
 
     def rest(self, piece: Piece) -> None:
-        """Have no batch tried for a while, so that runs can be counted."""
+        """Have no batch timed for a while, so that runs can be counted."""
         group = self.bound.groups[piece]
         assert isinstance(group, TailGroup)
         for batch in group._batches.values():
@@ -185,6 +186,30 @@ def lookup_model(folder: Path) -> Path:
         [helper.make_tensor("table", TensorProto.FLOAT, [3], [10.0, 20.0, 30.0])],
     )
     return _store(folder / "lookup.onnx", graph)
+
+
+def pick_model(folder: Path) -> Path:
+    """Rows that are looked up among all rows."""
+    return _store(
+        folder / "pick.onnx",
+        helper.make_graph(
+            [helper.make_node("Gather", ["x", "which"], ["y"], axis=0)],
+            "pick",
+            [_value("x", ["n", 3]), _value("which", ["n"], TensorProto.INT64)],
+            [_value("y", ["n", 3])],
+        ),
+    )
+
+
+def roi_model(folder: Path) -> Path:
+    """Regions of images, each of which names its image by its place among all."""
+    node = helper.make_node("RoiAlign", ["image", "rois", "which"], ["y"], output_height=1, output_width=1)
+    inputs = [_value("image", ["n", 1, 8, 8]), _value("rois", ["n", 4]), _value("which", ["n"], TensorProto.INT64)]
+    return _store(folder / "roi.onnx", helper.make_graph([node], "roi", inputs, [_value("y", ["n", 1, 1, 1])]))
+
+
+def _value(name: str, shape: Sequence[int | str], element: int = TensorProto.FLOAT) -> onnx.ValueInfoProto:
+    return helper.make_tensor_value_info(name, element, shape)
 
 
 def _save(path: Path, nodes: Sequence[onnx.NodeProto], weights: Sequence[onnx.TensorProto] = ()) -> Path:

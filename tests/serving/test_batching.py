@@ -8,11 +8,19 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.models import chain_model, dynamic_model, if_model
-from tests.serving.batches import Bench, largest_model, lookup_model, mean_model, quantised_model
+from tests.serving.batches import (
+    Bench,
+    largest_model,
+    lookup_model,
+    mean_model,
+    pick_model,
+    quantised_model,
+    roi_model,
+)
 from tests.serving.support import PATIENCE_S, assert_close
 
 from partway.codecs import Coded, codec_named
-from partway.errors import CodecError, PartwayError, RequestExpired
+from partway.errors import CodecError, EngineError, PartwayError, RequestExpired
 from partway.graph import Piece
 from partway.serving.decoding import CodedTensor
 
@@ -26,6 +34,7 @@ def proved(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     piece = bench.bound.tail((request.param,), ())
     generator = np.random.default_rng(0)
     bench.prove(piece, lambda: feeds_of(bench, piece, generator))
+    bench.rest(piece)
     yield bench, piece
     bench.close()
 
@@ -101,7 +110,6 @@ def test_a_request_that_is_alone_runs_alone(proved: tuple[Bench, Piece]) -> None
 
 def test_members_of_a_batch_are_told_what_the_next_of_their_kind_takes(proved: tuple[Bench, Piece]) -> None:
     bench, piece = proved
-    bench.rest(piece)
     generator = np.random.default_rng(3)
     for _ in range(8):
         held = bench.hold()
@@ -117,7 +125,6 @@ def test_members_of_a_batch_are_told_what_the_next_of_their_kind_takes(proved: t
 
 def test_the_delay_ahead_of_a_newcomer_counts_batches_as_they_will_run(proved: tuple[Bench, Piece]) -> None:
     bench, piece = proved
-    bench.rest(piece)
     held = bench.hold()
     generator = np.random.default_rng(4)
     futures = [bench.submit(piece, feeds_of(bench, piece, generator), share=f"{n}") for n in range(8)]
@@ -148,7 +155,7 @@ def test_a_batch_that_stops_paying_is_given_up_when_it_is_tried_again(tmp_path: 
     generator = np.random.default_rng(0)
     bench.prove(piece, lambda: feeds_of(bench, piece, generator), sizes=(2,))
     bench.runtime.seconds = lambda rows: float(rows**2)
-    for _ in range(20):
+    for _ in range(18):  # sixteen uses, one whose numbers are imitated, and one that finds it out
         bench.pile(piece, [feeds_of(bench, piece, generator) for _ in range(2)])
     bench.runtime.rows.clear()
     bench.pile(piece, [feeds_of(bench, piece, generator) for _ in range(2)])
@@ -156,24 +163,144 @@ def test_a_batch_that_stops_paying_is_given_up_when_it_is_tried_again(tmp_path: 
     bench.close()
 
 
-@pytest.mark.parametrize("build", [mean_model, largest_model])
-def test_a_model_whose_rows_mix_is_never_batched_and_always_right(
-    tmp_path: Path, build: Callable[[Path], Path], caplog: pytest.LogCaptureFixture
-) -> None:
-    bench = Bench(build(tmp_path))
-    piece = bench.bound.tail(("x",), ())
-    generator = np.random.default_rng(0)
-    for _ in range(6):
-        members = [{"x": 40 * generator.standard_normal((1, 3), np.float32)} for _ in range(2)]
-        for found, feeds in zip(bench.pile(piece, members), members, strict=True):
-            assert_close(found, bench.alone(piece, feeds))
-    assert bench.bound.unbatchable
-    assert "batching_refused" in caplog.text
+FLAT = st.sampled_from((0.0, 1.0, -5.0))
+Make = Callable[[float], dict[str, np.ndarray]]
+RUDE: dict[str, tuple[Callable[[Path], Path], Make]] = {
+    "mean": (mean_model, lambda value: {"x": np.full((1, 3), value, np.float32)}),
+    "largest": (largest_model, lambda value: {"x": np.full((1, 3), 40 * value, np.float32)}),
+    "pick": (pick_model, lambda value: {"x": np.full((1, 3), value, np.float32), "which": np.zeros(1, np.int64)}),
+    "roi": (
+        roi_model,
+        lambda value: {
+            "image": np.full((1, 1, 8, 8), value, np.float32),
+            "rois": np.array([[0, 0, 4, 4]], np.float32),
+            "which": np.zeros(1, np.int64),
+        },
+    ),
+    "quantised": (quantised_model, lambda value: {"x": np.full((1, 3), value, np.float32)}),
+}
+
+
+@pytest.fixture(scope="module", params=RUDE)
+def rude(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Bench, Piece, Make]]:
+    """A model whose rows look at each other, and its feeds of one number."""
+    build, make = RUDE[request.param]
+    shapes = {name: array.shape for name, array in make(1.0).items()}
+    bench = Bench(build(tmp_path_factory.mktemp(request.param)), shapes=shapes)
+    yield bench, bench.bound.tail(shapes, ()), make
     bench.close()
 
 
-def test_models_that_may_mix_rows_or_fix_them_have_no_group(tmp_path: Path) -> None:
-    for path, shapes in ((quantised_model(tmp_path), None), (chain_model(tmp_path), None), (if_model(tmp_path), None)):
+@settings(deadline=None, max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(FLAT, min_size=2, max_size=4), st.lists(st.floats(-100, 100, width=32), min_size=2, max_size=4))
+def test_rows_that_look_at_each_other_are_never_batched_however_alike_requests_were_before(
+    rude: tuple[Bench, Piece, Make], before: list[float], after: list[float]
+) -> None:
+    bench, piece, make = rude
+    for values in (*[before] * 4, after):
+        members = [make(value) for value in values]
+        bench.runtime.rows.clear()
+        answers = bench.pile(piece, members)
+        for found, feeds in zip(answers, members, strict=True):
+            for name, array in bench.alone(piece, feeds).items():
+                np.testing.assert_array_equal(found[name], array)
+        assert set(bench.runtime.rows) == {1}
+
+
+def test_a_batch_that_the_graph_allows_and_the_numbers_do_not_ends_batching_of_the_whole_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("partway.serving.batching.row_independent", lambda model, piece: None)
+    for name in ("mean", "quantised"):
+        build, make = RUDE[name]
+        bench = Bench(build(tmp_path), shapes={tensor: array.shape for tensor, array in make(1.0).items()})
+        piece = bench.bound.tail(make(1.0), ())
+        caplog.clear()
+        for _ in range(4):
+            bench.pile(piece, [make(0.0)] * 2)
+        assert "batching_refused" in caplog.text, name
+        assert bench.bound.unbatchable
+        bench.close()
+
+
+def test_what_one_tail_is_found_to_do_stops_batches_of_others_that_wait_already(proved: tuple[Bench, Piece]) -> None:
+    bench, piece = proved
+    generator = np.random.default_rng(5)
+    held = bench.hold()
+    members = [feeds_of(bench, piece, generator) for _ in range(4)]
+    futures = [bench.submit(piece, feeds, share=f"{number}") for number, feeds in enumerate(members)]
+    bench.runtime.rows.clear()
+    bench.bound.unbatchable = True
+    held.set()
+    for future, feeds in zip(futures, members, strict=True):
+        assert_close(future.result(PATIENCE_S).value, bench.alone(piece, feeds))
+    bench.bound.unbatchable = False
+    assert 4 not in bench.runtime.rows
+
+
+def test_what_cannot_be_tried_is_tried_again_a_few_times_and_no_request_feels_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    bench = Bench(dynamic_model(tmp_path), size=2, shapes=SHAPES)
+    piece = bench.bound.tail(("logits",), ())
+    generator = np.random.default_rng(0)
+    failures = [MemoryError("none left"), EngineError("busy")]
+
+    def prove_later(*given: object) -> str | None:
+        if failures:
+            raise failures.pop()
+        return None
+
+    monkeypatch.setattr("partway.serving.batching.prove", prove_later)
+    for _ in range(3 + 1 + 16 + 1 + 64 + 1):
+        bench.pile(piece, [feeds_of(bench, piece, generator) for _ in range(2)])
+    assert caplog.text.count("batch_not_tried") == 2
+    assert caplog.text.count("batch_tried") == 1
+    bench.runtime.rows.clear()
+    bench.pile(piece, [feeds_of(bench, piece, generator) for _ in range(2)])
+    assert bench.runtime.rows == [2]
+    bench.close()
+
+
+def test_who_sends_nonsense_keeps_nobody_from_being_batched(tmp_path: Path) -> None:
+    bench = Bench(dynamic_model(tmp_path), size=2, shapes=SHAPES)
+    piece = bench.bound.tail(("logits",), ())
+    damaged = {"logits": CodedTensor(codec=codec_named("float16"), coded=Coded(array=np.zeros(1)))}
+    for _ in range(3 + 1 + 16 + 1):
+        held = bench.hold()
+        futures = [bench.submit(piece, {}, share=f"{number}", coded=damaged) for number in range(2)]
+        held.set()
+        for future in futures:
+            with pytest.raises(CodecError):
+                future.result(PATIENCE_S)
+        bench.background.wait(PATIENCE_S)
+    generator = np.random.default_rng(0)
+    bench.runtime.rows.clear()
+    bench.pile(piece, [feeds_of(bench, piece, generator) for _ in range(2)])
+    assert bench.runtime.rows == [2]
+    bench.close()
+
+
+def test_no_request_waits_while_a_batch_is_tried(tmp_path: Path) -> None:
+    bench = Bench(dynamic_model(tmp_path), size=2, shapes=SHAPES)
+    piece = bench.bound.tail(("logits",), ())
+    generator = np.random.default_rng(0)
+    for _ in range(3):
+        bench.pile(piece, [feeds_of(bench, piece, generator) for _ in range(2)])
+    bench.submit(piece, feeds_of(bench, piece, generator)).result(PATIENCE_S)
+    bench.executor.wait_idle(PATIENCE_S)
+    before = bench.executor.started
+    bench.background.wait(PATIENCE_S)
+    assert max(bench.runtime.rows) == 2
+    assert bench.executor.started == before
+    bench.close()
+
+
+def test_models_that_fix_their_rows_have_no_group(tmp_path: Path) -> None:
+    for path, shapes in ((chain_model(tmp_path), None), (if_model(tmp_path), None)):
         bench = Bench(path, shapes=shapes)
         piece = bench.bound.tail([tensor.name for tensor in bench.bound.model.inputs], ())
         future = bench.submit(piece, feeds_of(bench, piece, np.random.default_rng(0)))

@@ -1,8 +1,9 @@
-"""Requests of one tail that run as one, where that was seen to be right and faster.
+"""Requests of one tail that run as one, where that was proved to be right and seen to be faster.
 
-    several wait at once, again and again -> prepared in the background: the same cut of 2, 4 or 8 times the rows
-    prepared -> tried: requests that ran one by one are run as one too; rows compared, time compared
-    right and faster -> used, and tried again every so often      wrong -> never again for this model
+    several wait at once, again and again -> in the background: the same cut of 2, 4 or 8 times the rows
+    prepared -> proved: by the graph, operator by operator, and then on made-up numbers        wrong -> never batched
+    proved -> timed against one by one       faster -> used, and timed again every so often    slower -> rests
+    could not be tried -> rests, and is tried again a few times
 
 Input: bound models and their requests. Output: groups, which the executor asks and runs. Why this way:
 docs/decisions/0011. Made by the server, asked by the handlers.
@@ -14,25 +15,28 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from partway.engine import Clock, OrtRuntime, PieceStore, Stop
-from partway.errors import PartwayError, RunStopped
-from partway.graph import Cache, Piece, Source, canonicalise, cut_at
+import numpy as np
+
+from partway.engine import Clock, OrtRuntime, PieceStore, Stop, random_feeds
+from partway.errors import EngineError, PartwayError, RunStopped
+from partway.graph import Cache, Piece, Source, canonicalise, cut_at, row_independent
 from partway.serving.background import Background
 from partway.serving.jobs import Arrays, Member, Seat
 from partway.serving.meaning import read_tail
 from partway.serving.models import BoundModel
+from partway.serving.proving import Ways, compare_times, draw_members, prove
 from partway.serving.returning import Returning
 from partway.serving.slowdown import Slowdown
-from partway.serving.stacking import disturb, is_multiple, mixing_node, multiply_rows, rows_of, split, stack
-from partway.verification import difference, tolerance_of
+from partway.serving.stacking import is_multiple, multiply_rows, rows_of, split, stack
 
 logger = logging.getLogger(__name__)
 
 _SIZES = (64, 32, 16, 8, 4, 2)
 _SEEN_BEFORE_PREPARING = 3  # once or twice is chance
 _PAYS = 0.95  # of the time of its members one by one: less would not be told from noise
-_FIRST_REST = 16  # uses until it is tried again, four times as many after each
+_FIRST_REST = 16  # until it is tried again, four times as many after each
 _LONGEST_REST = 1024
+_MOST_FAILURES = 4  # by then both kinds of made-up numbers failed twice
 _MOST_GROUPS = 256
 
 
@@ -41,39 +45,46 @@ class _Batch:
     """One size of a group's batches.
 
     Attributes:
-        store: pieces of the graph of so many times the rows.
-        piece: the tail.
-        ratio: its seconds over those of its members one by one; None until it was tried.
-        rest: how many more uses until it is tried again.
-        next_rest: how many uses after that.
+        ratio: its seconds over those of its members one by one; None until it is proved.
+        rest: how many uses until it is tried, or chances to use it where it is not used.
+        next_rest: how many after that.
+        failures: how often it could not be tried since it last could.
+        asked: whether it is being tried, or about to be.
     """
 
-    store: PieceStore
-    piece: Piece
     ratio: float | None = None
-    rest: int = 0
+    rest: int = _SEEN_BEFORE_PREPARING
     next_rest: int = _FIRST_REST
-
-    @property
-    def due(self) -> bool:
-        """Whether it is to be tried."""
-        return self.rest <= 0
+    failures: int = 0
+    asked: bool = False
 
     @property
     def pays(self) -> bool:
-        """Whether it was seen to be faster."""
+        """Whether it is proved, and was seen to be faster."""
         return self.ratio is not None and self.ratio < _PAYS
 
+    def count(self) -> bool:
+        """Take in a use, or a chance; whether it is to be tried now."""
+        self.rest -= 1
+        if self.rest > 0 or self.asked:
+            return False
+        self.asked = True
+        return True
+
     def learn(self, ratio: float) -> None:
-        """Take in a trial."""
+        """Take in how it compares."""
         self.ratio = ratio if self.ratio is None else (self.ratio + ratio) / 2
-        self.rest = self.next_rest if self.pays else _LONGEST_REST
-        self.next_rest = min(4 * self.next_rest, _LONGEST_REST)
+        self.failures = 0
+        self._wait(self.next_rest if self.pays else _LONGEST_REST)
 
     def distrust(self) -> None:
         """Take in that it failed: it has to prove itself again, and not at once, since a member may be to blame."""
         self.ratio = None
-        self.rest = self.next_rest = _FIRST_REST
+        self._wait(self.next_rest)
+
+    def _wait(self, rest: int) -> None:
+        self.rest, self.asked = rest, False
+        self.next_rest = min(4 * self.next_rest, _LONGEST_REST)
 
 
 class Batcher:
@@ -118,7 +129,7 @@ class Batcher:
             return None
         group = bound.groups.get(piece)
         if group is None:
-            if mixing_node(bound.model) is not None or multiply_rows(source, bound.model.binding, 2) is None:
+            if multiply_rows(source, bound.model.binding, 2) is None:
                 bound.unbatchable = True
                 return None
             if rows_of(bound.model, piece) is None:
@@ -126,7 +137,18 @@ class Batcher:
             group = bound.groups.setdefault(piece, TailGroup(self, source, bound, piece))
             while len(bound.groups) > _MOST_GROUPS:
                 del bound.groups[next(iter(bound.groups))]
+        if not group.usable:
+            return None
+        group.meet(member)
         return Seat(group=group, member=member)
+
+
+class _Wrong(Exception):
+    """Requests must not run as one: those of one tail, or of the whole model."""
+
+    def __init__(self, reason: str, *, of_model: bool) -> None:
+        super().__init__(reason)
+        self.of_model = of_model
 
 
 class TailGroup:
@@ -146,21 +168,35 @@ class TailGroup:
         self._source = source
         self._bound = bound
         self._piece = piece
-        self._batches: dict[int, _Batch] = {}
-        self._seen: dict[int, int] = {}  # how often so many waited at once, until they are prepared
+        self._batches = {size: _Batch() for size in batcher.sizes}  # those that may be of use yet
+        self._due: list[int] = []  # sizes to be tried on numbers like those of the next request that comes
         self._alone_s: float | None = None
+        self._refused = False
         self._lock = threading.Lock()
+
+    @property
+    def usable(self) -> bool:
+        """Whether its members may ever run as one."""
+        return not self._refused and not self._bound.unbatchable and bool(self._batches)
+
+    def meet(self, member: Member) -> None:
+        """Take in a request that comes: what is due is tried on numbers of its kind."""
+        if not self._due:
+            return  # nearly always
+        with self._lock:
+            due, self._due = self._due, []
+        for size in due:
+            self._batcher.background.submit(("batch", id(self), size), partial(self._try, size, member))
 
     def size(self, waiting: int) -> int:
         """How many of so many that wait should be taken at once; what is left over begins the next batch."""
         with self._lock:
-            return self._size(waiting, trials=True)
+            return self._size(waiting)
 
     def proved(self, members: int) -> bool:
         """Whether so many may run as one now."""
         with self._lock:
-            batch = self._batches.get(members)
-            return batch is not None and batch.pays and not batch.due
+            return members > 1 and self._size(members) == members
 
     def seconds(self, members: int) -> float | None:
         """Seconds that so many take on an idle machine."""
@@ -169,29 +205,22 @@ class TailGroup:
                 return None
             total_s = 0.0
             while members:
-                size = self._size(members, trials=False)
+                size = self._size(members)
                 ratio = self._batches[size].ratio if size > 1 else None
                 total_s += size * self._alone_s * (1.0 if ratio is None else ratio)
                 members -= size
             return total_s
 
     def note(self, waiting: int) -> None:
-        """Take in that so many waited at once: what they need is prepared, and what they may use is tried in time."""
-        if waiting < 2 or self._bound.unbatchable:
+        """Take in that so many waited at once: what they could have used is tried in time."""
+        if waiting < 2 or not self.usable:
             return
         estimate = self._bound.costs.estimate(self._piece)
         with self._lock:
             self._alone_s = None if estimate is None else estimate.seconds
-            wanted = []
-            for size in self._batcher.sizes:
-                if size in self._batches:
-                    self._batches[size].rest -= size <= waiting
-                elif size <= waiting:
-                    self._seen[size] = self._seen.get(size, 0) + 1
-                    if self._seen[size] == _SEEN_BEFORE_PREPARING:
-                        wanted.append(size)
-        for size in wanted:
-            self._batcher.background.submit(("batch", id(self), size), partial(self._prepare, size))
+            for size, batch in self._batches.items():
+                if size <= waiting and not batch.pays and batch.count():
+                    self._due.append(size)
 
     def run(self, members: Sequence[Member]) -> list[Arrays | PartwayError]:
         """What each member gives, or the `PartwayError` that is its own alone.
@@ -209,98 +238,118 @@ class TailGroup:
         sound = list(feeds)
         while sound:
             with self._lock:
-                size = self._size(len(sound), trials=False)
-                batch = self._batches.get(size)
+                size = self._size(len(sound))
+                batch = self._batches[size] if size > 1 else None
             chunk, sound = sound[:size], sound[size:]
             if batch is None:
                 outcomes[chunk[0]] = _outcome(members[chunk[0]])
             else:
                 stop = Stop.once_all([members[i].stop for i in chunk])
                 try:
-                    outcomes.update(zip(chunk, self._run(batch, [feeds[i] for i in chunk], stop), strict=True))
+                    outcomes.update(zip(chunk, self._use(size, batch, [feeds[i] for i in chunk], stop), strict=True))
                 except RunStopped as error:
                     outcomes.update(dict.fromkeys(chunk, error))
         return [outcomes[position] for position in range(len(members))]
 
-    def try_out(self, members: Sequence[Member]) -> None:
-        """Take in members that ran one by one just now: run them as one as well, and compare."""
-        with self._lock:
-            batch = self._batches.get(len(members))
-        if batch is None or not batch.due:
-            return
+    def _use(self, size: int, batch: _Batch, feeds: Sequence[Arrays], stop: Stop) -> list[Arrays]:
         try:
-            took_s, fault = self._compare(batch, members)
-        except PartwayError as error:
-            took_s, fault = 0.0, str(error)
-        if fault is not None:
-            self._give_up(fault)
-            return
-        with self._lock:
-            batch.learn(took_s / max(sum(member.ran_s for member in members), 1e-9))
-        logger.info("batch_tried size=%d ratio=%.2f inputs=%s", len(members), batch.ratio, ",".join(self._piece.inputs))
-
-    def _run(self, batch: _Batch, feeds: Sequence[Arrays], stop: Stop) -> list[Arrays]:
-        try:
-            return _run(batch, feeds, stop)
+            parts = _together(self._bound.multiples[size], self._piece, feeds, stop)
         except RunStopped:
             raise
-        except PartwayError:
+        except Exception:
             with self._lock:
                 batch.distrust()
             raise
+        if not self.usable:
+            raise EngineError("rows of this model were found to depend on each other while they ran as one")
+        with self._lock:
+            if batch.count():
+                self._due.append(size)
+        return parts
 
-    def _compare(self, batch: _Batch, members: Sequence[Member]) -> tuple[float, str | None]:
-        """Seconds that the batch took, and what was wrong with it."""
-        feeds = [member.feeds() for member in members]
-        disturbed = _run(batch, [feeds[0], *(disturb(other) for other in feeds[1:])])
-        start_s = self._batcher.clock()
-        outputs = _run(batch, feeds)
-        took_s = self._batcher.clock() - start_s
-        for member, part in zip(members, outputs, strict=True):
-            if (fault := _fault(member.outputs, part)) is not None:
-                return took_s, fault
-        for name, array in outputs[0].items():
-            if difference(array, disturbed[0][name]).absolute != 0.0:
-                return took_s, f"a row of {name} depends on the other rows"
-        return took_s, None
-
-    def _prepare(self, size: int) -> None:
+    def _try(self, size: int, member: Member) -> None:
+        with self._lock:
+            batch = self._batches.get(size)
+        if batch is None or not self.usable:
+            return
         try:
-            batch = self._made(size)
-        except PartwayError as error:
-            batch = None
-            logger.info("batch_not_prepared size=%d digest=%s reason=%s", size, self._bound.key[0], error)
-        if batch is not None:
+            ratio = self._judge(size, batch, member)
+        except _Wrong as wrong:
+            self._refuse(wrong)
+        except Exception as error:  # noqa: BLE001 - whatever it is, nothing was proved, and no request must feel it
+            self._postpone(size, batch, error)
+        else:
             with self._lock:
-                self._batches[size] = batch
-            logger.info("batch_prepared size=%d inputs=%s", size, ",".join(self._piece.inputs))
+                if self.usable:  # another tail of the model may have been found wrong meanwhile
+                    batch.learn(ratio)
+            logger.info("batch_tried size=%d ratio=%.2f inputs=%s", size, ratio, ",".join(self._piece.inputs))
 
-    def _made(self, size: int) -> _Batch | None:
-        bound, runtime = self._bound, self._batcher.runtime
+    def _judge(self, size: int, batch: _Batch, member: Member) -> float:
+        """Seconds of a batch over those of its members one by one.
+
+        Raises:
+            _Wrong: it does not give, or may not give, every member its own answer.
+            PartwayError: that cannot be said.
+        """
+        store = self._made(size)
+        if batch.ratio is None and (reason := row_independent(store.model, self._piece)) is not None:
+            raise _Wrong(reason, of_model=False)
+        generator = np.random.default_rng((size, batch.failures))
+        # In turn, so that a client who sends nonsense cannot keep the others from running as one.
+        sample = self._made_up(generator) if batch.failures % 2 else member.feeds()
+        members = draw_members(sample, size, generator)
+        alone = self._bound.store.session(self._piece).run
+        ways = Ways(alone=alone, together=partial(_together, store, self._piece))
+        if batch.ratio is None and (fault := prove(ways, members, generator)) is not None:
+            raise _Wrong(fault, of_model=True)
+        return compare_times(ways, members, self._batcher.clock)
+
+    def _made_up(self, generator: np.random.Generator) -> Arrays:
+        return random_feeds((self._bound.model.tensors[name] for name in self._piece.inputs), generator)
+
+    def _made(self, size: int) -> PieceStore:
+        bound, runtime, piece = self._bound, self._batcher.runtime, self._piece
         store = bound.multiples.get(size)
         if store is None:
             binding = multiply_rows(self._source, bound.model.binding, size)
             if binding is None:
-                return None
+                raise _Wrong("the model does not leave its rows open", of_model=True)
             model = canonicalise(self._source, binding, runtime, cache=self._batcher.cache)
-            store = bound.multiply(size, PieceStore(model, runtime, budget=bound.budget, owner=bound.held))
-        piece = read_tail(store.model, self._piece.inputs, self._piece.outputs)
-        if piece != self._piece or not is_multiple(bound.model, store.model, piece, size):
-            return None
-        store.want((cut_at(store.model, piece.inputs),))
-        store.promote()
-        store.session(piece)
-        return _Batch(store=store, piece=piece)
+            store = bound.multiples.setdefault(size, PieceStore(model, runtime, budget=bound.budget, owner=bound.key))
+            bound.budget.resize(bound.key, bound.graph_bytes)
+        if read_tail(store.model, piece.inputs, piece.outputs) != piece or not is_multiple(
+            bound.model, store.model, piece, size
+        ):
+            raise _Wrong(f"its tensors do not have {size} times the rows for {size} requests", of_model=False)
+        if store.ready(piece) is None:
+            store.want((cut_at(store.model, piece.inputs),))
+            store.promote()
+        return store
 
-    def _give_up(self, fault: str) -> None:
-        self._bound.unbatchable = True
+    def _refuse(self, wrong: _Wrong) -> None:
+        if wrong.of_model:
+            self._bound.unbatchable = True
         with self._lock:
+            self._refused = True
             self._batches.clear()
-        logger.warning("batching_refused digest=%s binding=%s reason=%s", *self._bound.key, fault)
+            self._due.clear()
+        inputs = ",".join(self._piece.inputs)
+        logger.warning("batching_refused digest=%s binding=%s inputs=%s reason=%s", *self._bound.key, inputs, wrong)
 
-    def _size(self, waiting: int, *, trials: bool) -> int:
-        fitting = (size for size in self._batcher.sizes if size <= waiting and size in self._batches)
-        return next((size for size in fitting if self._batches[size].pays or (trials and self._batches[size].due)), 1)
+    def _postpone(self, size: int, batch: _Batch, error: Exception) -> None:
+        batch.failures += 1
+        with self._lock:
+            batch.distrust()
+            if batch.failures >= _MOST_FAILURES:
+                self._batches.pop(size, None)
+        logger.info(
+            "batch_not_tried size=%d digest=%s failures=%d reason=%s", size, self._bound.key[0], batch.failures, error
+        )
+
+    def _size(self, waiting: int) -> int:
+        if not self.usable:
+            return 1
+        return next((size for size, batch in self._batches.items() if size <= waiting and batch.pays), 1)
 
 
 def _outcome(member: Member) -> Arrays | PartwayError:
@@ -310,16 +359,5 @@ def _outcome(member: Member) -> Arrays | PartwayError:
         return error
 
 
-def _run(batch: _Batch, feeds: Sequence[Arrays], stop: Stop | None = None) -> list[Arrays]:
-    outputs = batch.store.session(batch.piece).run(stack(feeds), stop=stop)
-    return split(outputs, len(feeds))
-
-
-def _fault(alone: Arrays, together: Arrays) -> str | None:
-    """What is wrong with a member's part of a batch; None where it is what the member gave by itself."""
-    for name, array in alone.items():
-        apart = difference(array, together[name]).absolute
-        allowed = tolerance_of(array, 0.0).absolute
-        if apart > allowed:
-            return f"{name} is off by {apart:.3g} in a batch, with {allowed:.3g} allowed"
-    return None
+def _together(store: PieceStore, piece: Piece, feeds: Sequence[Arrays], stop: Stop | None = None) -> list[Arrays]:
+    return split(store.session(piece).run(stack(feeds), stop=stop), len(feeds))

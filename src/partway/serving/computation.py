@@ -32,8 +32,6 @@ class Computation:
         session: of the piece, if it is at hand; else it is asked for, and perhaps made, when its turn comes.
         stop: said when nobody waits for the outputs any more.
         decoding_s: seconds that decoding took, once it ran.
-        outputs: what it gave, once it ran by itself.
-        ran_s: seconds that the tail took then.
     """
 
     def __init__(
@@ -53,8 +51,6 @@ class Computation:
         self.session: OrtSession | None = None
         self.stop = Stop()
         self.decoding_s = 0.0
-        self.outputs: Mapping[str, np.ndarray] = {}
-        self.ran_s = 0.0
         self._feeds = feeds
         self._coded = coded
         self._executor = executor
@@ -78,10 +74,10 @@ class Computation:
         alone = self._executor.alone
         feeds = self.feeds()
         start_s = self._clock()
-        self.outputs = session.run(align(feeds), stop=self.stop)
-        self.ran_s = self._clock() - start_s
-        self.bound.costs.observe(self.piece, self.ran_s + self.lead_s, alone=alone and self._executor.alone)
-        return self.outputs
+        outputs = session.run(align(feeds), stop=self.stop)
+        took_s = self._clock() - start_s + self.lead_s
+        self.bound.costs.observe(self.piece, took_s, alone=alone and self._executor.alone)
+        return outputs
 
     def feeds(self) -> Mapping[str, np.ndarray]:
         """All that the piece is fed, decoded once.

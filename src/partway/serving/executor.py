@@ -253,9 +253,9 @@ class Executor:
                 for job in jobs:
                     self._run_alone(run, job)
             return
-        ran = [job for job in run.jobs if self._admit(run, job) and self._run_alone(run, job)]
-        if group is not None and len(ran) > 1:
-            group.try_out(members_of(ran))
+        for job in run.jobs:
+            if self._admit(run, job):
+                self._run_alone(run, job)
 
     def _admit(self, run: Run, job: Job) -> bool:
         """Whether somebody still waits for a job; from then on it cannot be cancelled."""
@@ -289,8 +289,7 @@ class Executor:
             self._answer(job, outcome, start_s, end_s)
         return True
 
-    def _run_alone(self, run: Run, job: Job) -> bool:
-        """Whether a job gave a value."""
+    def _run_alone(self, run: Run, job: Job) -> None:
         start_s = self._clock()
         outcome: object
         try:
@@ -299,18 +298,16 @@ class Executor:
             outcome = error
         end_s = self._clock()
         self._metrics.batch(1)
-        gave = not isinstance(outcome, BaseException)
         with self._changed:
             run.left.remove(job)
             run.start_s = end_s
-            if gave:
+            if not isinstance(outcome, BaseException):
                 self._outlook.learn(job, end_s - start_s, end_s)
             if job.group is not None:
                 job.group.returning.answered(job.asker, end_s)
         if len(run.jobs) == 1:
             self._leave(run)
         self._answer(job, outcome, start_s, end_s)
-        return gave
 
     def _answer(self, job: Job, outcome: object, start_s: float, end_s: float) -> None:
         if isinstance(outcome, BaseException):

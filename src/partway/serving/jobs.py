@@ -42,14 +42,6 @@ class Member(Protocol):
     """What a group knows of a job."""
 
     @property
-    def outputs(self) -> Arrays:
-        """What it gave, once it ran by itself."""
-
-    @property
-    def ran_s(self) -> float:
-        """Seconds that this took."""
-
-    @property
     def stop(self) -> Stop:
         """Said when nobody waits for it any more."""
 
@@ -79,6 +71,13 @@ class Group(Protocol):
     def stretch(self) -> Slowdown:
         """How many times longer than alone its members ran lately, since they ran with others."""
 
+    @property
+    def usable(self) -> bool:
+        """Whether its members may ever run as one."""
+
+    def meet(self, member: Member) -> None:
+        """Take in a job that comes, whose numbers show what those of its kind are like."""
+
     def size(self, waiting: int) -> int:
         """How many of so many that wait should be taken at once; at least 1."""
 
@@ -89,7 +88,7 @@ class Group(Protocol):
         """Take in that so many waited at the same time, the one whose turn it is among them."""
 
     def proved(self, members: int) -> bool:
-        """Whether so many may run as one: it was seen to be right, and to pay."""
+        """Whether so many may run as one: it was proved to be right, and seen to pay."""
 
     def run(self, members: Sequence[Member]) -> Sequence[Arrays | PartwayError]:
         """What each member gives, or the error that is its own alone, in their order.
@@ -97,9 +96,6 @@ class Group(Protocol):
         Raises:
             PartwayError: they cannot run as one; each may still run by itself.
         """
-
-    def try_out(self, members: Sequence[Member]) -> None:
-        """Take in members that ran one by one just now: would they have been right as one, and faster?"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,21 +14,6 @@ from partway.graph.binding import make_binding
 
 Arrays = Mapping[str, np.ndarray]
 
-# What these do to a row may depend on the values of the others, in ways that no few trials show.
-# Source: the ONNX operators, and those of ONNX Runtime's own domain.
-_MIXING = frozenset(
-    {
-        "Bernoulli", "Compress", "DynamicQuantizeLSTM", "DynamicQuantizeLinear", "DynamicQuantizeMatMul", "If", "Loop",
-        "Multinomial", "NonMaxSuppression", "NonZero", "RandomNormal", "RandomNormalLike", "RandomUniform",
-        "RandomUniformLike", "Scan", "SequenceMap", "Unique",
-    }
-)  # fmt: skip
-
-
-def mixing_node(model: Model) -> str | None:
-    """The first operator that may let a row's result depend on other rows; None where there is none."""
-    return next((node.op_type for node in model.nodes if node.op_type in _MIXING), None)
-
 
 def rows_of(model: Model, piece: Piece) -> int | None:
     """The first dimension of all that a piece is fed and gives; None where they do not share one."""
@@ -90,16 +75,3 @@ def split(outputs: Arrays, members: int) -> list[Arrays]:
         for position, part in enumerate(parts):
             part[name] = array[position * rows : (position + 1) * rows]
     return [*parts]
-
-
-def disturb(feeds: Arrays) -> dict[str, np.ndarray]:
-    """Other feeds of the same types: numbers much larger, the rest in another order, so that they stay what they are.
-
-    Args:
-        feeds: of one request.
-    """
-    with np.errstate(all="ignore"):
-        return {
-            name: (array * array.dtype.type(-8) if array.dtype.kind in "fV" else array[..., ::-1])
-            for name, array in feeds.items()
-        }
