@@ -17,7 +17,8 @@ class Caller:
     So nobody gains by opening ever more of them, and many devices that call from one address take turns all the same.
 
     Attributes:
-        name: who they proved to be, by token or certificate; else the address that they called from.
+        name: who they proved to be, by token or certificate; else the address that they called from, of
+            IPv6 its first half.
         connection: the connection's other end, such as `ipv4:127.0.0.1:4711`.
         authenticated: whether the name was proved.
     """
@@ -45,4 +46,7 @@ def _address(connection: str) -> str:
     except ValueError:
         return connection
     mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    return str(mapped or address)
+    if mapped or address.version == 4 or address.is_loopback:
+        return str(mapped or address)
+    # One machine has 2**64 addresses of its own, and would have as many shares.
+    return str(ipaddress.IPv6Network((int(address) >> 64 << 64, 64)))

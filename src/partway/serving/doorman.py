@@ -12,6 +12,7 @@ import ssl
 
 from aiohttp import web
 
+from partway.serving.callers import stranger
 from partway.serving.journal import word
 
 logger = logging.getLogger(__name__)
@@ -117,4 +118,6 @@ class _Arrival(asyncio.Protocol):
 
 def _address(transport: asyncio.BaseTransport | None) -> str:
     peer = None if transport is None else transport.get_extra_info("peername")
-    return str(peer[0]) if isinstance(peer, tuple) else ""
+    if not isinstance(peer, tuple):
+        return ""
+    return stranger(f"ipv6:[{peer[0]}]:0" if ":" in peer[0] else f"ipv4:{peer[0]}:0").name
