@@ -85,3 +85,15 @@ def test_watchers_hear_of_loading_of_serving_and_of_the_end(tmp_path: Path) -> N
             await stopping
 
     asyncio.run(watch())
+
+
+def test_one_caller_watches_a_few_times_and_leaves_the_rest_to_others(server: Server) -> None:
+    with grpc.insecure_channel(server.address) as channel:
+        watch = channel.unary_stream("/grpc.health.v1.Health/Watch")
+        watching = [watch(encode_health_query(""), timeout=PATIENCE_S) for _ in range(4)]
+        assert [decode_health(next(call)) for call in watching] == [Health.SERVING] * 4
+        fifth = watch(encode_health_query(""), timeout=PATIENCE_S)
+        assert fifth.code() is Code.RESOURCE_EXHAUSTED
+        assert fifth.details() == "127.0.0.1 watches 4 times, as often as one may; ask Check instead"
+        for call in watching:
+            call.cancel()

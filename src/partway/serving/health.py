@@ -7,12 +7,13 @@ a whole is may be checked without a token; which models it has, not. Called by t
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import AsyncIterator
 
 import grpc
 
-from partway.errors import NotAuthenticated, PartwayError, ServerBusy
-from partway.serving.gate import CHALLENGE, Gate
+from partway.errors import NotAuthenticated, PartwayError, ServerBusy, TooManyRequests
+from partway.serving.gate import CHALLENGE, Gate, caller_of
 from partway.serving.handlers import Handlers
 from partway.serving.journal import sentence, word
 from partway.serving.statuses import status_of
@@ -21,6 +22,7 @@ from partway.wire import HEALTH_SERVICE, SERVICE, Health, decode_health_query, e
 _WHOLE = ("", SERVICE)
 _LOOK_EVERY_S = 1.0
 _MOST_WATCHERS = 32  # each holds one of the calls that the server has room for
+_MOST_OF_ONE = 4
 
 
 class HealthService:
@@ -40,7 +42,7 @@ class HealthService:
         self._gate = gate
         self._look_every_s = look_every_s
         self._most = watchers
-        self._watchers = 0
+        self._watchers: Counter[str] = Counter()
         self._draining = asyncio.Event()
 
     def service(self) -> grpc.GenericRpcHandler:
@@ -73,12 +75,15 @@ class HealthService:
     async def _watch(self, data: bytes, context: grpc.aio.ServicerContext) -> AsyncIterator[bytes]:
         try:
             service = decode_health_query(data)
-            if self._watchers >= self._most:
-                raise ServerBusy(f"{self._watchers} watch already, as many as may; ask Check instead")
+            name = caller_of(self._gate, context).name
+            if self._watchers.total() >= self._most:
+                raise ServerBusy(f"{self._most} watch already, as many as may; ask Check instead")
+            if self._watchers[name] >= _MOST_OF_ONE:
+                raise TooManyRequests(f"{name} watches {_MOST_OF_ONE} times, as often as one may; ask Check instead")
         except PartwayError as error:
             await _refuse(context, error)
             raise
-        self._watchers += 1
+        self._watchers[name] += 1
         try:
             said = None
             while not self._draining.is_set():
@@ -91,7 +96,7 @@ class HealthService:
             if said is not Health.NOT_SERVING:
                 yield encode_health(Health.NOT_SERVING)
         finally:
-            self._watchers -= 1
+            self._watchers -= Counter((name,))  # which drops names that have none left
 
     def _health(self, service: str) -> Health:
         ready = self._handlers.ready() if service in _WHOLE else self._handlers.takes(service)
