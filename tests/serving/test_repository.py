@@ -1,3 +1,4 @@
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -128,3 +129,16 @@ def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
 def test_an_empty_folder_has_no_models(tmp_path: Path) -> None:
     with pytest.raises(ModelNotFound, match="this server has none"):
         Repository(tmp_path).find("any")
+
+
+def test_a_model_that_comes_later_makes_only_itself_wait(tmp_path: Path, pool: ThreadPoolExecutor) -> None:
+    chain_model(tmp_path)
+    repository = opened(tmp_path, pool)
+    assert repository.settled
+    over = threading.Event()
+    pool.submit(over.wait, 60.0)
+    diamond_model(tmp_path)
+    repository.scan()
+    assert not repository.find("diamond").ready
+    assert repository.settled
+    over.set()

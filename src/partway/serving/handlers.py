@@ -27,6 +27,7 @@ from partway.serving.executor import Executor
 from partway.serving.jobs import Served
 from partway.serving.learning import Learner
 from partway.serving.limits import InFlight, NewPieces
+from partway.serving.lookout import Lookout
 from partway.serving.meaning import check_digest, check_feeds, read_binding, read_feeds
 from partway.serving.models import BoundModel, Models
 from partway.serving.repository import ModelFile, Repository
@@ -78,6 +79,7 @@ class Handlers:
 
     Args:
         repository: what is served.
+        lookout: has the repository look at its folder again.
         models: keeps what is ready to run.
         executor: runs it.
         batcher: makes the groups of requests that may run as one.
@@ -95,6 +97,7 @@ class Handlers:
         self,
         *,
         repository: Repository,
+        lookout: Lookout,
         models: Models,
         executor: Executor,
         batcher: Batcher,
@@ -111,6 +114,7 @@ class Handlers:
         self._codecs = codecs
         self._decoded_bytes = decoded_bytes
         self._repository = repository
+        self._lookout = lookout
         self._models = models
         self._executor = executor
         self._batcher = batcher
@@ -130,7 +134,7 @@ class Handlers:
         return True
 
     def ready(self) -> bool:
-        """Whether every file of the repository was read, well or not, and new requests are accepted."""
+        """Whether the repository was read once, each file well or not, and new requests are accepted."""
         return not self._draining and self._repository.settled
 
     def takes(self, name: str) -> bool | None:
@@ -355,7 +359,7 @@ class Handlers:
         try:
             return self._repository.find(name, version)
         except ModelNotFound:
-            await asyncio.get_running_loop().run_in_executor(self._pool, self._repository.scan)
+            await self._lookout.look()
             return self._repository.find(name, version)
 
 

@@ -91,6 +91,7 @@ class Repository:
         self._files: Mapping[str, Mapping[str, ModelFile]] = {}
         self._pool: Pool | None = None
         self._lock = threading.Lock()
+        self._settled = False
         if not self.folder.is_dir():
             raise InputError(f"there is no folder {self.folder}; give one that holds ONNX files")
         self.scan()
@@ -112,8 +113,10 @@ class Repository:
 
     @property
     def settled(self) -> bool:
-        """Whether every file has been read, well or not."""
-        return all(file.settled for versions in self._files.values() for file in versions.values())
+        """Whether every file has been read once, well or not; what comes later makes only itself wait."""
+        if not self._settled:
+            self._settled = all(file.settled for versions in self._files.values() for file in versions.values())
+        return self._settled
 
     def open_all(self, pool: Pool) -> None:
         """Read every file in the background, now and after later scans.
@@ -169,12 +172,14 @@ class Repository:
                 versions = found.setdefault(file.name, {})
                 if file.version not in versions:
                     versions[file.version] = before if before == file else file
+            before_all = self._files
             self._files = {
                 name: {version: versions[version] for version in sorted(versions, key=int)}
                 for name, versions in found.items()
             }
             self._open(self._files)
-        logger.info("repository_scanned folder=%s models=%d", self.folder, len(found))
+        if self._files != before_all:
+            logger.info("repository_scanned folder=%s models=%d", self.folder, len(found))
 
     def _versions(self, name: str) -> Mapping[str, ModelFile]:
         versions = self._files.get(name)

@@ -41,6 +41,7 @@ from partway.serving.health import HealthService
 from partway.serving.intake import GuardedService, Intake, known_room, open_room
 from partway.serving.journal import Journal
 from partway.serving.learning import Learner
+from partway.serving.lookout import Lookout
 from partway.serving.memory import make_budget
 from partway.serving.metrics import Metrics, NullMetrics, ServerState
 from partway.serving.models import Models
@@ -147,6 +148,8 @@ class Server:
         self._runtime = options.runtime or OrtRuntime()
         self._foresight = None if options.profile is None else Foresight.of(options.profile, self._runtime)
         self._repository = Repository(repository, cache=options.cache)
+        self._lookout = Lookout(self._repository.scan, clock=options.clock)
+        self._watching: asyncio.Task[None] | None = None
         self._pool = ThreadPoolExecutor(_PREPARING_THREADS, thread_name_prefix="partway-prepare")
         self._metrics: Metrics = NullMetrics() if options.rest_port is None else self._make_metrics()
         self._executor = Executor(
@@ -218,6 +221,7 @@ class Server:
             context = None if options.tls is None else options.tls.context()
             self._rest_port = await self._rest.start(self._host, self._rest_port, context)
         self._repository.open_all(self._pool)
+        self._watching = asyncio.create_task(self._lookout.watch())
         logger.info("server_started address=%s models=%s", self.address, ",".join(self._repository.names))
 
     async def stop(self, grace_s: float = _GRACE_S, *, declining_s: float = 0.0) -> None:
@@ -234,6 +238,8 @@ class Server:
         stopping = [] if self._server is None else [self._server.stop(grace_s)]
         stopping += [] if self._rest is None else [self._rest.stop(grace_s)]
         await asyncio.gather(*stopping)
+        if self._watching is not None:
+            self._watching.cancel()
         self._background.close()
         self._pool.shutdown(wait=False, cancel_futures=True)
         await asyncio.to_thread(self._executor.close, grace_s)
@@ -370,6 +376,7 @@ class Server:
         )
         return Handlers(
             repository=self._repository,
+            lookout=self._lookout,
             models=self._models,
             executor=self._executor,
             batcher=batcher,
