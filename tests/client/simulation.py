@@ -14,7 +14,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
 from random import Random
@@ -26,7 +26,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from partway.client.answering import answer
 from partway.client.bound import BoundModel
-from partway.client.call import Answer, PendingCall
+from partway.client.call import Answer, PendingCall, Withdrawal
 from partway.client.observer import Observer
 from partway.client.packing import Packer
 from partway.client.reconnection import Reconnection
@@ -36,7 +36,7 @@ from partway.client.result import Result
 from partway.client.surroundings import Surroundings
 from partway.client.traffic import Traffic
 from partway.engine import OrtRuntime, PieceStore, Stop
-from partway.errors import PartwayError, ServerNotReady, ServerRefused, ServerUnavailable
+from partway.errors import PartwayError, RunStopped, ServerNotReady, ServerRefused, ServerUnavailable
 from partway.graph import Piece, Source, canonicalise
 from partway.link import Link
 from partway.wire import (
@@ -125,13 +125,9 @@ class Trouble:
 class SimulatedCall(PendingCall):
     """A call whose waiting lets the world go on."""
 
-    def __init__(self, world: World, lasts_s: float) -> None:
-        super().__init__(clock=world.clock, lasts_s=lasts_s)
+    def __init__(self, world: World, lasts_s: float, withdraw: Callable[[Withdrawal], object]) -> None:
+        super().__init__(clock=world.clock, lasts_s=lasts_s, withdraw=withdraw)
         self._world = world
-
-    @property
-    def settled(self) -> bool:
-        return self._settled.is_set()
 
     def result(self, timeout_s: float | None = None) -> Answer:
         until_s = self._until_s if timeout_s is None else min(self._until_s, self._world.now_s + timeout_s)
@@ -157,21 +153,28 @@ class SimulatedServer:
         self.digest = digest
         self.troubles = troubles
         self.calls: list[SimulatedCall] = []
+        self.withdrawn: list[Withdrawal] = []
         self.questions = 0
+        self._closed = False
         self._free_s = 0.0
 
     def trouble(self, when_s: float) -> Trouble | None:
         return next((one for one in self.troubles if one.from_s <= when_s < one.until_s), None)
 
     def start(self, request: InferRequest, timeout_s: float) -> SimulatedCall:
-        call = SimulatedCall(self.world, timeout_s)
+        call = SimulatedCall(self.world, timeout_s, self.withdrawn.append)
+        if self._closed:
+            call.fail(ServerUnavailable("the connection was closed"))
+            return call
         self.calls = [one for one in self.calls if not one.settled] + [call]
         self.questions += request.model_name == COSTS_MODEL
         self._carry(call, request)
         return call
 
     def close(self) -> None:
-        """Nothing to let go."""
+        self._closed = True
+        for call in self.calls:
+            call.cancel()
 
     def _carry(self, call: SimulatedCall, request: InferRequest) -> None:
         world, now_s, trouble = self.world, self.world.now_s, self.trouble(self.world.now_s)
@@ -293,12 +296,13 @@ class SimulatedBound(BoundModel):
     """A model whose pieces take simulated seconds, can be stopped, and compute in Python."""
 
     world: World
+    slow: float = 1.0  # how many times longer pieces take now, since others use the device
 
     def run(
         self, piece: Piece, feeds: Arrays, outputs: tuple[str, ...], *, stop: Stop | None = None
     ) -> dict[str, np.ndarray]:
         steps = NAMES.index(piece.outputs[-1]) - NAMES.index(piece.inputs[0])
-        ends_s = self.world.now_s + WHOLE_S * steps / len(STEPS)
+        ends_s = self.world.now_s + WHOLE_S * self.slow * steps / len(STEPS)
         self.world.wait(ends_s, lambda: stop is not None and stop.stopped)
         if stop is not None:
             stop.check()
@@ -404,7 +408,7 @@ class Client:
         self._next_s = 0.0
         self._pause_ends_s = math.inf
 
-    def run(self, x: np.ndarray) -> Result:
+    def run(self, x: np.ndarray, stop: Stop | None = None) -> Result:
         request = Request(
             names=("y",),
             feeds={"x": x},
@@ -412,6 +416,7 @@ class Client:
             traffic=self.traffic,
             slowdown=1.0,
             clock=self.world.clock,
+            stop=stop or Stop(),
         )
         result = answer(request, self.bound, self.remote, self.packer)
         self.reconnection.used()
@@ -523,6 +528,57 @@ def faults_of(history: History) -> list[str]:
         found.append(f"{history.open_calls} calls and {history.pending} events were left over")
     if history.questions > 10 + 4 * history.lasted_s:
         found.append(f"{history.questions} questions were asked in {history.lasted_s:.0f} s")
+    return found
+
+
+def restless_faults(seed: int) -> list[str]:
+    """Everything that must not be in a history of a busy device, a link that changes, and users who change their mind.
+
+    Others use the device at first, some requests are stopped on their way, the link becomes another one, all is quiet
+    for a minute, and the connection is closed under a request.
+    """
+    chance, found = Random(seed), []
+    world = World()
+    link = Link(uplink_bytes_per_s=10 ** chance.uniform(4.5, 7.5), downlink_bytes_per_s=1e7, rtt_s=0.01)
+    server = SimulatedServer(world, chance, link, template().model.source_digest, ())
+    client = Client(world, server, seed)
+    client.bound.slow = chance.uniform(2.0, 8.0)
+
+    def ask(name: str, stop: Stop) -> None:
+        x = np.full(2048, chance.randrange(1, 100), np.float32)
+        known, slow = len(server.withdrawn), client.bound.slow
+        try:
+            result = client.run(x, stop)
+        except RunStopped:
+            if Withdrawal.OVERDUE in server.withdrawn[known:]:
+                found.append(f"{name} was stopped, and counts against the connection")
+            return
+        if not np.array_equal(result.outputs[0], compute({"x": x}, ("y",))["y"]):
+            found.append(f"{name} was answered wrongly")
+        if result.total_s > WHOLE_S * slow + (result.hedge_wait_s or 0.0) + 1e-6:
+            found.append(f"{name} took {result.total_s:.4f} s on a device that is {slow:.1f} times slower")
+
+    for number in range(30):
+        if number == 15:
+            client.bound.slow = 1.0
+            server.link = replace(link, uplink_bytes_per_s=link.uplink_bytes_per_s * 10 ** chance.uniform(-1.0, 1.0))
+        stop = Stop()
+        if chance.random() < 0.25:
+            world.later(chance.uniform(0.0, WHOLE_S), stop.stop)
+        ask(f"request {number}", stop)
+        world.sleep(chance.uniform(0.0, 0.3))
+    slow = abs(math.log(client.observer.conditions().device_factor))
+    world.sleep(60.0)
+    if abs(math.log(client.observer.conditions().device_factor)) > 0.26 * slow:
+        found.append("the device is still taken to be slow after a minute without a head")
+    world.later(chance.uniform(0.0, WHOLE_S), server.close)
+    ask("the request that the connection is closed under", Stop())
+    world.sleep(WHOLE_S)
+    ask("the request after that", Stop())
+    client.reconnection.close()
+    world.sleep(60.0)
+    if any(not call.settled for call in server.calls) or world.pending:
+        found.append("calls or events were left over")
     return found
 
 

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterator
 
 import pytest
-from tests.client.simulation import KINDS, faults_of, simulate
+from tests.client.simulation import KINDS, faults_of, restless_faults, simulate
 
 ROUNDS, HISTORIES = 10, 1000
 
@@ -36,3 +36,8 @@ def test_the_histories_have_every_trouble_and_every_end() -> None:
 def test_a_seed_makes_the_same_history_again() -> None:
     first, second = ([(one.at_s, one.result.reason) for one in simulate(7).asked] for _ in range(2))
     assert first == second
+
+
+def test_a_busy_device_a_changing_link_and_users_who_stop_or_close_lose_nothing_and_pass() -> None:
+    for seed in range(60):
+        assert not (faults := restless_faults(seed)), f"seed {seed}: {'; '.join(faults)}"
