@@ -16,11 +16,16 @@ T = TypeVar("T")
 
 
 class Turns(Generic[T]):
-    """A queue that serves shares round robin, and the lines of each likewise; items are told apart by identity."""
+    """A queue that serves shares round robin, and the lines of each likewise; items are told apart by identity.
+
+    Attributes:
+        changes: how often items came or left so far; the same number before and after means that the same wait.
+    """
 
     def __init__(self) -> None:
         self._shares: OrderedDict[str, _Lines[T]] = OrderedDict()  # the next one first
         self._size = 0
+        self.changes = 0
 
     def __len__(self) -> int:
         return self._size
@@ -66,6 +71,7 @@ class Turns(Generic[T]):
             lines = self._shares[share] = _Lines()
         lines.add(line, item)
         self._size += 1
+        self.changes += 1
 
     def take_next(self) -> T:
         """Take the item whose turn it is.
@@ -115,10 +121,12 @@ class Turns(Generic[T]):
         left = tuple(self)
         self._shares.clear()
         self._size = 0
+        self.changes += 1
         return left
 
     def _shrink(self, share: str, lines: "_Lines[T]") -> None:
         self._size -= 1
+        self.changes += 1
         if not lines.size:
             del self._shares[share]
 
