@@ -146,7 +146,8 @@ def test_who_is_refused_is_counted_without_a_name_of_a_model(chain: Path, tmp_pa
         for _ in range(3):
             with pytest.raises(grpc.RpcError):
                 channel.unary_unary(Method.MODEL_INFER.path)(b"", timeout=PATIENCE_S)
-            assert client.send("POST", "/v2/models/chain/infer", b"{}").status == 401
+            refused = client.send("POST", "/v2/models/chain/infer", b"{}")
+            assert (refused.status, "endpoint-load-metrics" in refused.headers) == (401, False)
         page = client.get("/metrics", bearer).body.decode()
     for face in ("grpc", "rest"):
         assert f'partway_requests_total{{face="{face}",model="other",status="UNAUTHENTICATED"}} 3.0' in page

@@ -194,7 +194,8 @@ class RestFace:
         except Exception:  # whatever it is, it must reach the log and not the client
             logger.exception("request_failed path=%s", word(request.path))
             response = problem(Status.INTERNAL.http_code, "the server failed on this request; its log says why")
-        if request.method == "POST" and ORCA_HEADER not in response.headers:
+        known = response.status != Status.UNAUTHENTICATED.http_code
+        if known and request.method == "POST" and ORCA_HEADER not in response.headers:
             response.headers[ORCA_HEADER] = encode_orca(self._handlers.load())  # who is refused learns it, too
         await self._send(request, response)
         return response
