@@ -22,6 +22,7 @@ from tests.serving.support import PATIENCE_S, assert_close
 from partway.codecs import Coded, codec_named
 from partway.errors import CodecError, EngineError, PartwayError, RequestExpired
 from partway.graph import Piece
+from partway.serving.batching import TailGroup
 from partway.serving.decoding import CodedTensor
 
 SHAPES = {"image": (1, 3, 8, 8)}
@@ -281,6 +282,36 @@ def test_who_sends_nonsense_keeps_nobody_from_being_batched(tmp_path: Path) -> N
     bench.runtime.rows.clear()
     bench.pile(piece, [feeds_of(bench, piece, generator) for _ in range(2)])
     assert bench.runtime.rows == [2]
+    bench.close()
+
+
+def test_only_what_is_used_comes_nearer_to_being_timed_again(proved: tuple[Bench, Piece]) -> None:
+    bench, piece = proved
+    bench.rest(piece)
+    generator = np.random.default_rng(6)
+    bench.pile(piece, [feeds_of(bench, piece, generator) for _ in range(8)])
+    group = bench.bound.groups[piece]
+    assert isinstance(group, TailGroup)
+    assert {size: batch.rest for size, batch in group._batches.items()} == {8: 999, 4: 1000, 2: 1000}
+
+
+def test_a_proof_that_ends_after_the_model_was_given_up_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = Bench(dynamic_model(tmp_path), size=2, shapes=SHAPES)
+    piece = bench.bound.tail(("logits",), ())
+    generator = np.random.default_rng(0)
+
+    def prove_too_late(*given: object) -> None:
+        bench.bound.unbatchable = True
+
+    monkeypatch.setattr("partway.serving.batching.prove", prove_too_late)
+    for _ in range(4):
+        bench.pile(piece, [feeds_of(bench, piece, generator) for _ in range(2)])
+    group = bench.bound.groups[piece]
+    assert isinstance(group, TailGroup)
+    assert bench.bound.unbatchable
+    assert all(batch.ratio is None for batch in group._batches.values())
     bench.close()
 
 

@@ -81,7 +81,7 @@ class ServerOptions:
         pieces_per_minute: of one client, cuts and shapes that were not there and had to be built.
         requests_per_client: of one caller, requests that are not answered yet; by default half of those that may wait,
             at least 32: a caller may be an address that many devices share.
-        batch_size: most requests of one tail that run as one, where that was seen to be right and faster; 1 for none.
+        batch_size: most requests of one tail that run as one, where that is proved right and seen faster; 1 for none.
         batch_wait_s: longest that the processor waits for somebody who is about to come, where that makes it faster.
         bound_models: models and shapes that are kept ready to run.
         message_bytes: longest message that is accepted; coded tensors may hold as much once they are decoded.
