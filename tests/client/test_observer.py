@@ -82,3 +82,20 @@ def test_bytes_that_should_have_been_there_long_ago_say_how_slow_the_link_is() -
     observer = settled_observer(clock)
     observer.saw_silence(up_bytes=1_000_000, waited_s=2.1, rest_s=0.1)
     assert observer.link.link.uplink_bytes_per_s == pytest.approx(5e5, rel=0.05)
+
+
+def test_a_question_lost_in_a_tunnel_does_not_make_the_link_a_hundred_times_slower() -> None:
+    clock = FakeClock()
+    observer = settled_observer(clock)
+    before = observer.link.link.uplink_bytes_per_s
+    observer.saw_silence(up_bytes=40_000, waited_s=2.0)
+    assert before / 4.5 < observer.link.link.uplink_bytes_per_s < before / 3.5
+
+
+def test_questions_that_stay_without_answers_find_a_slow_link_step_by_step() -> None:
+    clock = FakeClock()
+    observer = settled_observer(clock)
+    for _ in range(8):
+        clock.advance(10.0)
+        observer.saw_silence(up_bytes=40_000, waited_s=10.0)
+    assert observer.link.link.uplink_bytes_per_s == pytest.approx(40_000 / 10.0, rel=0.1)

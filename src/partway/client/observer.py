@@ -17,6 +17,7 @@ from partway.planning import Conditions
 from partway.wire import Load
 
 _TELLING_SHARE = 0.3  # of the time that an answer was to take: its request's bytes, if their lateness is to tell
+_MOST_SLOWER = 4.0  # than believed, by one question without an answer
 _DEVICE_GAIN = 0.2
 _CROWDED_GAIN = 0.02  # of heads beside others: they tell of the crowd, and little of the device
 _DEVICE_HALF_LIFE_S = 30.0  # a correction that no head confirms: else a slow moment could end all heads for good
@@ -110,12 +111,17 @@ class Observer:
         Args:
             up_bytes: length of the request.
             waited_s: how long that was.
-            rest_s: of it, what all but the request's bytes was expected to take; by default the round trip.
+            rest_s: of it, what all but the request's bytes was expected to take; None of a question, which takes the
+                round trip. It waits longer than its few bytes say anything about: in a tunnel, the rate would fall to
+                nearly none, and the budget for questions with it.
         """
         with self._lock:
             now_s = self._clock()
             link = self._estimator.estimate(now_s).link
-            up_s, rest_s = up_bytes / link.uplink_bytes_per_s, link.rtt_s if rest_s is None else rest_s
+            up_s = up_bytes / link.uplink_bytes_per_s
+            if rest_s is None:
+                rest_s = link.rtt_s
+                waited_s = min(waited_s, rest_s + _MOST_SLOWER * up_s)
             if up_s >= _TELLING_SHARE * (up_s + rest_s):
                 self._estimator.observe_timeout(at_s=now_s, up_bytes=up_bytes, waited_s=waited_s - rest_s)
 
