@@ -27,7 +27,8 @@ _EXAMPLES = """examples:
   partway run resnet50.onnx
   partway run resnet50.onnx --server grpc://192.168.1.20:8001 --wait --repeat 20
   partway run resnet50.onnx --server grpc://192.168.1.20:8001 --plan plan.json
-  partway run resnet50.onnx --server grpcs://gpu.example:8001 --ca ca.pem --token-file token
+  partway run resnet50.onnx --server grpcs://gpu.example:8001 \\
+      --ca ca.pem --token-file token
   partway run resnet50.onnx --input photo.npz --output scores.npz
   partway run resnet50.onnx --server grpc://127.0.0.1:8001 --wait --explain
 
