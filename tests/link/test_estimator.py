@@ -55,8 +55,8 @@ def scaled(link: Link, factor: float) -> Link:
     )
 
 
-def ping_s(link: Link) -> float:
-    return link.rtt_s + PING[0] / link.uplink_bytes_per_s + PING[1] / link.downlink_bytes_per_s
+def transfer_s(link: Link, size: tuple[int, int] = PING) -> float:
+    return link.rtt_s + size[0] / link.uplink_bytes_per_s + size[1] / link.downlink_bytes_per_s
 
 
 def varied(link: Link, estimator: LinkEstimator, seed: int, count: int = 30) -> LinkEstimate:
@@ -97,7 +97,7 @@ def test_exact_transfers_of_varied_sizes_give_the_exact_link(link: Link, seed: i
     estimate = varied(link, LinkEstimator(), seed)
     assert estimate.link.uplink_bytes_per_s == pytest.approx(link.uplink_bytes_per_s, rel=0.05)
     assert estimate.link.downlink_bytes_per_s == pytest.approx(link.downlink_bytes_per_s, rel=0.05)
-    assert estimate.link.rtt_s == pytest.approx(link.rtt_s, abs=0.15 * ping_s(link))
+    assert estimate.link.rtt_s == pytest.approx(link.rtt_s, abs=0.15 * transfer_s(link))
     assert max(estimate.rtt_spread, estimate.uplink_spread, estimate.downlink_spread) < 0.3
 
 
@@ -109,7 +109,7 @@ def test_it_works_from_ten_kilobits_to_ten_gigabits_a_second(log_rate: float, lo
     estimate = varied(link, LinkEstimator(), seed, 45)
     assert estimate.link.uplink_bytes_per_s == pytest.approx(rate, rel=0.1)
     # On the slowest links a ping is bytes for the most part, and tells little of what is left.
-    assert estimate.link.rtt_s == pytest.approx(link.rtt_s, abs=0.25 * ping_s(link))
+    assert estimate.link.rtt_s == pytest.approx(link.rtt_s, abs=0.25 * transfer_s(link))
 
 
 @law
@@ -336,3 +336,29 @@ def test_pings_of_a_slower_link_are_not_believed_against_a_quicker_transfer() ->
         observe(estimator, fast, (250_000, 300), float(at_s))
     foretold = estimator.estimate(8.0).link
     assert foretold.rtt_s + 250_000 / foretold.uplink_bytes_per_s == pytest.approx(0.035, rel=0.15)
+
+
+@settings(law, max_examples=200)
+@given(
+    before=st.lists(
+        st.tuples(
+            st.sampled_from([(600, 300), (1_600, 300), (36_000, 4_000), (125_440, 4_000), (602_112, 4_000)]),
+            st.floats(math.log(0.001), math.log(10.0)).map(math.exp),
+            st.floats(0.05, 5.0),
+        ),
+        min_size=2,
+        max_size=12,
+    ),
+    factor=st.floats(0.02, 0.5),
+)
+def test_no_transfer_is_quicker_than_the_link_whatever_was_seen_before(
+    before: list[tuple[tuple[int, int], float, float]], factor: float
+) -> None:
+    estimator, at_s, size = LinkEstimator(), 0.0, (125_440, 4_000)
+    for (up_bytes, down_bytes), network_s, later_s in before:
+        at_s += later_s
+        estimator.observe(Transfer(at_s=at_s, up_bytes=up_bytes, down_bytes=down_bytes, network_s=network_s))
+    expected_s = transfer_s(estimator.estimate(at_s).link, size)
+    network_s = factor * expected_s
+    estimator.observe(Transfer(at_s=at_s + 0.5, up_bytes=size[0], down_bytes=size[1], network_s=network_s))
+    assert transfer_s(estimator.estimate(at_s + 0.5).link, size) <= math.sqrt(factor) * expected_s

@@ -6,6 +6,7 @@ Plain numbers, since arrays of three take ten times as long and requests wait fo
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 Vector = tuple[float, float, float]
 Covariance = tuple[float, float, float, float, float, float]
@@ -27,7 +28,7 @@ _MOST_PULL = 1.0
 # Rounding may take a variance below nothing.
 _LEAST_VARIANCE = 1e-8
 
-_ROUNDS, _CLOSE_ENOUGH = 12, 1e-4
+_ROUNDS, _CLOSE_ENOUGH, _LEAST_STEP = 12, 1e-4, 1e-3
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,15 @@ class Belief:
     weight: float = 1.0
 
 
+class _Point(NamedTuple):
+    # The mean moved by the covariance times `pull`: how unlikely that is, beside the observation, is `cost`.
+    pull: Vector
+    mean: Vector
+    shares: Vector
+    missed: float
+    cost: float
+
+
 def updated(belief: Belief, sizes: Vector, log_s: float, scatter: float, probability: float) -> Belief:
     """The belief after one observation, weighed by how well it foresaw it.
 
@@ -53,23 +63,38 @@ def updated(belief: Belief, sizes: Vector, log_s: float, scatter: float, probabi
 
     Source: Bell and Cathey, The iterated Kalman filter update as a Gauss-Newton method, IEEE TAC 1993.
     """
-    prior, covariance = belief.mean, belief.covariance
     if probability <= 0.0:
-        return Belief(prior, covariance, 0.0)
-    mean = prior
-    for _ in range(_ROUNDS):
+        return Belief(belief.mean, belief.covariance, 0.0)
+    point = _likeliest(belief, sizes, log_s, scatter)
+    toward = times(belief.covariance, point.shares)
+    variance = dot(point.shares, toward) + scatter**2
+    weight = probability * math.exp(max(-0.5 * point.cost, -700.0)) / math.sqrt(variance)
+    return Belief(point.mean, _add(belief.covariance, _outer(toward), -1.0 / variance), weight)
+
+
+def _likeliest(belief: Belief, sizes: Vector, log_s: float, scatter: float) -> _Point:
+    def at(pull: Vector) -> _Point:
+        moved = times(belief.covariance, pull)
+        mean = _add_vectors(belief.mean, moved)
         expected_s, shares = shares_of(mean, sizes)
-        toward = times(covariance, shares)
-        variance = dot(shares, toward) + scatter**2
-        residual = log_s - math.log(expected_s) - dot(shares, prior) + dot(shares, mean)
-        gain = residual / variance
-        moved = (prior[0] + gain * toward[0], prior[1] + gain * toward[1], prior[2] + gain * toward[2])
-        change = max(abs(moved[0] - mean[0]), abs(moved[1] - mean[1]), abs(moved[2] - mean[2]))
-        mean = moved
-        if change < _CLOSE_ENOUGH:
+        missed = log_s - math.log(expected_s)
+        return _Point(pull, mean, shares, missed, dot(pull, moved) + (missed / scatter) ** 2)
+
+    point = at((0.0, 0.0, 0.0))
+    for _ in range(_ROUNDS):
+        toward = times(belief.covariance, point.shares)
+        gain = (point.missed + dot(point.pull, toward)) / (dot(point.shares, toward) + scatter**2)
+        x, y, z = point.shares
+        step, taken = _add_vectors((gain * x, gain * y, gain * z), point.pull, -1.0), 1.0
+        # A whole step may swing past the likeliest point, and back, for ever.
+        while (tried := at(_add_vectors(point.pull, step, taken))).cost > point.cost:
+            taken /= 2.0
+            if taken < _LEAST_STEP:
+                return point
+        gained, point = point.cost - tried.cost, tried
+        if gained < _CLOSE_ENOUGH:
             break
-    weight = probability * math.exp(max(-0.5 * residual**2 / variance, -700.0)) / math.sqrt(variance)
-    return Belief(mean, _add(covariance, _outer(toward), -1.0 / variance), weight)
+    return point
 
 
 def together(beliefs: tuple[Belief, ...], total: float) -> Belief:
@@ -170,6 +195,10 @@ def times(covariance: Covariance, vector: Vector) -> Vector:
     a, b, c, d, e, f = covariance
     x, y, z = vector
     return a * x + b * y + c * z, b * x + d * y + e * z, c * x + e * y + f * z
+
+
+def _add_vectors(one: Vector, other: Vector, times: float = 1.0) -> Vector:
+    return one[0] + times * other[0], one[1] + times * other[1], one[2] + times * other[2]
 
 
 def _outer(vector: Vector) -> Covariance:
