@@ -30,6 +30,10 @@ class _Silent:
         """None."""
         return None
 
+    def follow_up(self, now_s: float) -> Question | None:  # noqa: ARG002 - the protocol's
+        """None."""
+        return None
+
 
 class Clairvoyant(_Silent):
     """Knows the link's future: takes the cut that will answer first."""
@@ -99,6 +103,10 @@ class Averaging:
         self._told_s = now_s
         return Question(padding_bytes=int(min(262_144.0, max(8_192.0, 0.1 * self._rate))))
 
+    def follow_up(self, now_s: float) -> Question | None:  # noqa: ARG002 - the protocol's
+        """None."""
+        return None
+
 
 class Ours:
     """What the client does: its observer, its decision, its hysteresis."""
@@ -125,6 +133,11 @@ class Ours:
     def question(self, now_s: float) -> Question | None:  # noqa: ARG002 - the observer has a clock
         """What the client would ask."""
         padding_bytes = self._observer.next_question()
+        return None if padding_bytes is None else Question(padding_bytes=padding_bytes)
+
+    def follow_up(self, now_s: float) -> Question | None:  # noqa: ARG002 - the observer has a clock
+        """What the client would ask at once after an answer."""
+        padding_bytes = self._observer.follow_up()
         return None if padding_bytes is None else Question(padding_bytes=padding_bytes)
 
 

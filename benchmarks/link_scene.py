@@ -64,6 +64,9 @@ class Chooser(Protocol):
     def question(self, now_s: float) -> Question | None:
         """What to ask beside the next request; None for nothing."""
 
+    def follow_up(self, now_s: float) -> Question | None:
+        """What to ask right after an answer to a question; None for nothing."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
@@ -124,7 +127,8 @@ class _Run:
         rows: list[int] = []
         while self._clock() < duration_s:
             start_s = self._clock()
-            self._ask(start_s)
+            if self._pending is None:
+                self._ask(self._chooser.question(start_s), start_s)
             row = self._chooser.choose(self._scene.table, start_s)
             self._request(self._scene.table.costs[row], start_s)
             latencies_s.append(self._clock() - start_s)
@@ -151,8 +155,7 @@ class _Run:
         self._pass_until(end_s)
         self._chooser.saw_transfer(up_bytes=cost.up_bytes, down_bytes=cost.down_bytes, network_s=network_s, now_s=end_s)
 
-    def _ask(self, now_s: float) -> None:
-        question = None if self._pending is not None else self._chooser.question(now_s)
+    def _ask(self, question: Question | None, now_s: float) -> None:
         if question is None:
             return
         up_bytes = QUESTION_BYTES + question.padding_bytes
@@ -165,8 +168,7 @@ class _Run:
         self._asked_s += sent_s - now_s
 
     def _pass_until(self, until_s: float) -> None:
-        pending = self._pending
-        if pending is not None and pending.answered_s <= until_s:
+        while (pending := self._pending) is not None and pending.answered_s <= until_s:
             self._pending = None
             self._clock.now_s = pending.answered_s
             self._chooser.saw_transfer(
@@ -175,6 +177,7 @@ class _Run:
                 network_s=pending.network_s,
                 now_s=pending.answered_s,
             )
+            self._ask(self._chooser.follow_up(pending.answered_s), pending.answered_s)
         self._clock.now_s = until_s
 
     def _noisy(self, network_s: float) -> float:

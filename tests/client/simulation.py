@@ -430,11 +430,14 @@ class Client:
         if self._asked is None and self.remote.breaker.claim():
             if not self.remote.breaker.closed:
                 self.latest_question_s = max(self.latest_question_s, self.world.now_s - self._pause_ends_s)
-            question = self._asked = self.remote.pose(self.bound)
-            question.call.on_done(partial(self._hear, question))
-            self.world.later(question.timeout_s, partial(self._hear, question))
+            self._pose(0)
         else:
             self.reconnection.plan()
+
+    def _pose(self, padding_bytes: int) -> None:
+        question = self._asked = self.remote.pose(self.bound, padding_bytes=padding_bytes)
+        question.call.on_done(partial(self._hear, question))
+        self.world.later(question.timeout_s, partial(self._hear, question))
 
     def _hear(self, question: Question) -> None:
         if self._asked is not question:
@@ -442,6 +445,8 @@ class Client:
         self._asked = None
         with suppress(PartwayError):
             self.remote.hear(question)  # the costs that it tells are known, and never move
+            if (padding_bytes := self.observer.follow_up()) is not None:
+                self._pose(padding_bytes)
         self.reconnection.plan()
         self._note_pause()
 

@@ -103,3 +103,46 @@ def test_questions_for_costs_are_within_the_same_budget() -> None:
         clock.advance(0.1)
         asked += questions.spare(estimator.estimate(clock()))
     assert 1 <= asked <= 0.02 * 60.0 / (1024 / 5e3) + 1
+
+
+def test_a_round_trip_that_a_small_question_cannot_tell_from_the_rate_is_told_by_padding() -> None:
+    clock, estimator = FakeClock(), LinkEstimator(Link(uplink_bytes_per_s=9e4, downlink_bytes_per_s=2e5, rtt_s=5e-4))
+    fast = Link(uplink_bytes_per_s=2e6, downlink_bytes_per_s=4e6, rtt_s=0.0055)
+    for number in range(20):  # as long as 600 bytes would take at the rate that is believed
+        saw(estimator, fast, 600, clock() + number)
+    clock.advance(20.0)
+    assert not estimator.estimate(clock()).rtt_observed
+    assert any(ask_for(10, clock, estimator, Questions(clock), fast))
+    assert estimator.estimate(clock()).link.uplink_bytes_per_s > 1e6
+
+
+def test_out_of_a_tunnel_it_asks_within_ten_seconds_and_on_at_once_until_the_link_is_known() -> None:
+    clock, estimator = FakeClock(), LinkEstimator()
+    questions, tunnel = Questions(clock), Link(uplink_bytes_per_s=2e3, downlink_bytes_per_s=4e3, rtt_s=0.5)
+    ask_for(20, clock, estimator, questions, tunnel)  # which takes the whole budget
+    assert estimator.estimate(clock()).link.uplink_bytes_per_s < 1e4
+    heard_s = clock()
+    while (padding_bytes := questions.next(estimator.estimate(clock()), heard_s=heard_s)) is None:
+        clock.advance(0.5)
+    assert clock() - heard_s <= 10.0
+    while padding_bytes is not None:
+        clock.advance(LTE.rtt_s + (600 + padding_bytes) / LTE.uplink_bytes_per_s)
+        saw(estimator, LTE, 600 + padding_bytes, clock())
+        questions.answered(estimator.estimate(clock()))
+        padding_bytes = questions.follow_up(estimator.estimate(clock()))
+    assert clock() - heard_s <= 11.0
+    assert estimator.estimate(clock()).link.uplink_bytes_per_s > LTE.uplink_bytes_per_s / 2
+
+
+def test_what_was_expected_is_not_followed_up() -> None:
+    clock, estimator = FakeClock(), LinkEstimator()
+    questions = Questions(clock)
+    ask_for(60, clock, estimator, questions)
+    followed = 0
+    for _ in range(60):
+        clock.advance(1.0)
+        if (padding_bytes := questions.next(estimator.estimate(clock()), heard_s=clock() - 2.0)) is not None:
+            saw(estimator, LTE, 600 + padding_bytes, clock())
+            questions.answered(estimator.estimate(clock()))
+            followed += questions.follow_up(estimator.estimate(clock())) is not None
+    assert followed == 0

@@ -8,7 +8,8 @@ from partway.engine import Clock
 class Budget:
     """Allows questions as long as they keep the link busy for no more than a share of the time.
 
-    What is allowed within any window comes to at most `share` of it, by what each question was expected to take.
+    What is allowed within any window comes to at most `share` of it, by what each question was expected to take. Those
+    that cannot wait count, too, but are never refused: whoever asks them sees to it that they are few.
 
     Args:
         share: of the time, in (0, 1].
@@ -24,18 +25,18 @@ class Budget:
         self._clock = clock
         self._taken: deque[tuple[float, float]] = deque()
 
-    def take(self, seconds: float) -> bool:
+    def take(self, seconds: float, *, pressing: bool = False) -> bool:
         """Whether a question may be sent now; if so, it counts.
 
         Args:
             seconds: for how long it is expected to keep the link busy, at least 0.
+            pressing: whether it cannot wait.
         """
         now_s = self._clock()
         while self._taken and now_s - self._taken[0][0] >= self._window_s:
             self._taken.popleft()
-        if self._taken and now_s - self._taken[-1][0] < self._least_gap_s:
-            return False
-        if sum(taken_s for _, taken_s in self._taken) + seconds > self._allowed_s:
+        soon = bool(self._taken) and now_s - self._taken[-1][0] < self._least_gap_s
+        if not pressing and (soon or sum(taken_s for _, taken_s in self._taken) + seconds > self._allowed_s):
             return False
         self._taken.append((now_s, seconds))
         return True

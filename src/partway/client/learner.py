@@ -324,7 +324,10 @@ class Learner:
             if self._remote.breaker.claim():
                 self._refreshed_s = self._clock()
                 known = len(bound.choices.table)
-                bound.learn_tails(self._remote.ask_costs(bound, padding_bytes=padding_bytes))
+                more: int | None = padding_bytes
+                while more is not None and not self._stopped.is_set():
+                    bound.learn_tails(self._remote.ask_costs(bound, padding_bytes=more))
+                    more = self._observer.follow_up()
                 told = len(bound.choices.table) > known
                 self._every_s = _LEARN_EVERY_S if told else min(_REFRESH_EVERY_S, 2.0 * self._every_s)
         finally:

@@ -63,6 +63,11 @@ class Observer:
         with self._lock:
             return self._questions.next(self._estimator.estimate(self._clock()), heard_s=self._load.heard_s)
 
+    def follow_up(self) -> int | None:
+        """Right after a question was answered: as `next_question`, if the link is quicker than was believed."""
+        with self._lock:
+            return self._questions.follow_up(self._estimator.estimate(self._clock()))
+
     def spare_question(self) -> bool:
         """Whether a question that the link needs none of, as for costs, is within the budget now; if so, it counts."""
         with self._lock:
