@@ -54,11 +54,10 @@ def split_message(data: bytes, raw_field: int, limits: Limits) -> SplitMessage:
     seen: dict[int, int] = {}
     kept_from = position = 0  # fields that follow each other stay together
     while position < size_bytes:
-        number, wire_type, after_tag = _read_tag(data, position)
+        number, wire_type, start, end = _read_field(data, position)
         seen[number] = seen.get(number, 0) + 1
         if seen[number] > limits.tensors or len(seen) > _MAX_FIELD_NUMBERS:
             raise _too_many(seen, number, limits)
-        start, end = _field_extent(data, after_tag, number, wire_type)
         if number == raw_field:
             if wire_type != _BYTES:
                 raise WireError(f"raw tensors (field {number}) have wire type {wire_type}; expected {_BYTES} (bytes)")
@@ -99,6 +98,18 @@ def _too_many(seen: Mapping[int, int], number: int, limits: Limits) -> WireError
     if seen[number] > limits.tensors:
         return WireError(f"field {number} occurs more than {limits.tensors} times; send fewer tensors or parameters")
     return WireError(f"more than {_MAX_FIELD_NUMBERS} different fields found; that is no inference message")
+
+
+def _read_field(data: bytes, position: int) -> tuple[int, int, int, int]:
+    """Field number, wire type, and where the field's value begins and ends."""
+    if position + 2 <= len(data):
+        tag, length = data[position], data[position + 1]
+        end = position + 2 + length
+        # Nearly all are: names, parameters, what is declared of a tensor.
+        if 8 <= tag < 0x80 and tag & 7 == _BYTES and length < 0x80 and end <= len(data):
+            return tag >> 3, _BYTES, position + 2, end
+    number, wire_type, after = _read_tag(data, position)
+    return number, wire_type, *_field_extent(data, after, number, wire_type)
 
 
 def _read_tag(data: bytes, position: int) -> tuple[int, int, int]:
