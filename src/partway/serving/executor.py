@@ -53,9 +53,9 @@ class Executor:
         self._closed = False
         self._outlook = Outlook()
         self._started = 0
-        lock = threading.RLock()
-        self._changed = threading.Condition(lock)  # what waits
-        self._emptied = threading.Condition(lock)
+        self._lock = threading.RLock()
+        self._changed = threading.Condition(self._lock)  # what waits
+        self._emptied = threading.Condition(self._lock)
         self._threads = tuple(
             threading.Thread(target=self._serve, name=f"partway-compute-{index}", daemon=True)
             for index in range(workers)
@@ -123,7 +123,7 @@ class Executor:
         if brief and (run := self._begin_alone(job, now_s)) is not None:
             self._carry_out(run)
             return future
-        with self._changed:
+        with self._lock:
             if self._closed:
                 raise ModelUnavailable("the server is shutting down; send the request elsewhere", state="draining")
             late = self._drop_late(now_s) if len(self._turns) >= self._capacity else ()
@@ -173,7 +173,7 @@ class Executor:
         Args:
             patience_s: go on after so long, idle or not; `idle` tells which.
         """
-        with self._emptied:
+        with self._lock:
             self._emptied.wait_for(lambda: self._closed or self.idle, patience_s)
             return not self._closed
 
@@ -183,7 +183,7 @@ class Executor:
         Args:
             timeout_s: give up on what runs after so long; None waits for it.
         """
-        with self._changed:
+        with self._lock:
             self._closed = True
             left = self._turns.clear()
             self._changed.notify_all()
@@ -212,7 +212,7 @@ class Executor:
         self._leave(run)
 
     def _begin_alone(self, job: Job, now_s: float) -> Run | None:
-        with self._changed:
+        with self._lock:
             if self._closed or job.seat is not None or not self.idle:
                 return None
             run = Run(jobs=(job,), left=[job], start_s=now_s)
@@ -221,7 +221,7 @@ class Executor:
             return run
 
     def _next(self) -> Run | None:
-        with self._changed:
+        with self._lock:
             while True:
                 self._changed.wait_for(lambda: self._closed or len(self._turns) > 0)
                 if self._closed:
@@ -265,7 +265,7 @@ class Executor:
             expire((job,))
         else:
             return True
-        with self._changed:
+        with self._lock:
             run.left.remove(job)
         return False
 
@@ -279,7 +279,7 @@ class Executor:
             return False
         end_s = self._clock()
         self._metrics.batch(len(jobs))
-        with self._changed:
+        with self._lock:
             if not any(isinstance(outcome, RunStopped) for outcome in outcomes):
                 self._outlook.learn_together(group, len(jobs), end_s - start_s, end_s)
             for job in jobs:
@@ -298,7 +298,7 @@ class Executor:
             outcome = error
         end_s = self._clock()
         self._metrics.batch(1)
-        with self._changed:
+        with self._lock:
             run.left.remove(job)
             run.start_s = end_s
             if not isinstance(outcome, BaseException):
@@ -318,7 +318,7 @@ class Executor:
         job.future.set_result(Served(value=outcome, load=load))
 
     def _leave(self, run: Run) -> None:
-        with self._changed:
+        with self._lock:
             if run in self._running:
                 self._running.remove(run)
             if self.idle:
@@ -327,7 +327,7 @@ class Executor:
     def _load(self, job: Job, now_s: float, *, service_s: float, queue_s: float) -> Load:
         """The load that the next job of the same share and group will find."""
         arrival = Job(work=job.work, share=job.share, line=job.line, seat=job.seat)
-        with self._changed:
+        with self._lock:
             delay_s = self._outlook.delay_s(self._turns, self._running, len(self._threads), arrival, now_s)
             slowdown = self._outlook.slowdown(job.group, now_s)
         return Load(
@@ -351,7 +351,7 @@ class Executor:
         return f"{self._capacity} requests wait already, as many as may; {so}"
 
     def _forget(self, job: Job) -> None:
-        with self._changed:
+        with self._lock:
             if self._turns.remove(job.share, job, job.line):  # its tensors may be large: not kept until its turn comes
                 self._changed.notify_all()
                 self._emptied.notify_all()

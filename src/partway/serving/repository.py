@@ -12,8 +12,8 @@ looked up among what the last scan found and never joined to a path. Called by t
 import logging
 import threading
 from collections.abc import Iterator, Mapping
+from concurrent.futures import CancelledError, Future
 from concurrent.futures import Executor as Pool
-from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -64,11 +64,12 @@ class ModelFile:
             ModelUnavailable: it is still being read.
             ModelMismatch: the file is no usable model; the message says why.
         """
-        if not self.opened.done() or self.opened.cancelled():
+        try:
+            error = self.opened.exception(timeout=0)
+        except (TimeoutError, CancelledError) as unknown:
             raise ModelUnavailable(
                 f"model {self.name!r} is still being opened; ask ModelReady and send it again", state="loading"
-            )
-        error = self.opened.exception()
+            ) from unknown
         if error is not None:
             raise ModelMismatch(f"model {self.name!r} cannot be served: {error}")
         return self.opened.result()
