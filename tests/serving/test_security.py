@@ -21,6 +21,7 @@ from partway.client import Credentials, InferenceSession, connect
 from partway.engine import OrtRuntime
 from partway.errors import ServerRefused, ServerUnavailable
 from partway.serving import Server, ServerOptions, Tls, run_server
+from partway.serving.answering import Reply
 from partway.serving.callers import Caller
 from partway.wire import InferResponse, Method, ModelQuery, encode_health_query, encode_model_query, encode_request
 
@@ -260,7 +261,7 @@ def test_a_caller_s_name_is_the_token_s_else_the_certificate_s_else_the_address(
     with running(chain, tls=authority.server(mutual=mutual), tokens=tokens) as server:
         infer = server._handlers.infer
 
-        async def spied(*arguments: Any, caller: Caller, **options: Any) -> InferResponse:
+        async def spied(*arguments: Any, caller: Caller, **options: Any) -> Reply:
             callers.append(caller)
             return await infer(*arguments, caller=caller, **options)
 

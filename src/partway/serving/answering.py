@@ -2,14 +2,33 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TypeVar
 
-from partway.wire import InferRequest, read_timeout_s
+from partway.wire import InferRequest, InferResponse, Load, read_timeout_s
 
 T = TypeVar("T")
 
 LARGE_BYTES = 256 * 1024
 """From here on checksums take longer than the event loop should stand still."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Reply:
+    """An answer, and the load that it tells.
+
+    Attributes:
+        response: what is sent.
+        load: in its parameters.
+    """
+
+    response: InferResponse
+    load: Load
+
+    @property
+    def size_bytes(self) -> int:
+        """Of its tensors."""
+        return sum(tensor.array.nbytes for tensor in self.response.tensors)
 
 
 async def off_loop(size_bytes: int, work: Callable[[], T]) -> T:

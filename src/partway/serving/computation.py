@@ -30,6 +30,7 @@ class Computation:
 
     Attributes:
         session: of the piece, if it is at hand; else it is asked for, and perhaps made, when its turn comes.
+        brief: whether it is over before anybody could stop it, and to be ready for that takes a while, too.
         stop: said when nobody waits for the outputs any more.
         decoding_s: seconds that decoding took, once it ran.
     """
@@ -49,6 +50,7 @@ class Computation:
         self.piece = piece
         self.lead_s = lead_s
         self.session: OrtSession | None = None
+        self.brief = False
         self.stop = Stop()
         self.decoding_s = 0.0
         self._feeds = feeds
@@ -74,8 +76,7 @@ class Computation:
         alone = self._executor.alone
         feeds = self.feeds()
         start_s = self._clock()
-        # What is at hand is over before anybody could stop it, and to be ready for that takes a while, too.
-        outputs = session.run(align(feeds), stop=None if self.session else self.stop)
+        outputs = session.run(align(feeds), stop=None if self.brief else self.stop)
         took_s = self._clock() - start_s + self.lead_s
         self.bound.costs.observe(self.piece, took_s, alone=alone and self._executor.alone)
         return outputs

@@ -15,8 +15,8 @@ from partway.errors import EngineError, ModelUnavailable, PartwayError, WireErro
 from partway.serving.admission import Admission
 from partway.serving.answering import LARGE_BYTES, deadline_of, off_loop
 from partway.serving.callers import Caller
-from partway.serving.gate import Gate, caller_of
 from partway.serving.handlers import Handlers
+from partway.serving.intake import CALLER
 from partway.serving.journal import Entry, Journal, sentence
 from partway.serving.statuses import Status, status_of
 from partway.wire import (
@@ -27,7 +27,6 @@ from partway.wire import (
     Limits,
     Load,
     Method,
-    decode_load,
     decode_model_query,
     decode_request,
     decode_server_query,
@@ -52,7 +51,6 @@ class GrpcFace:
 
     Args:
         handlers: answer.
-        gate: knows who asks.
         limits: what is accepted of a message.
         admission: holds requests until they are answered.
         journal: notes them.
@@ -60,10 +58,9 @@ class GrpcFace:
     """
 
     def __init__(
-        self, handlers: Handlers, *, gate: Gate, limits: Limits, admission: Admission, journal: Journal, clock: Clock
+        self, handlers: Handlers, *, limits: Limits, admission: Admission, journal: Journal, clock: Clock
     ) -> None:
         self._handlers = handlers
-        self._gate = gate
         self._limits = limits
         self._admission = admission
         self._journal = journal
@@ -134,7 +131,7 @@ class GrpcFace:
         received_s = self._clock()
         with self._journal.entry(_FACE) as entry:
             entry.received_bytes = len(data)
-            caller = caller_of(self._gate, context)
+            caller = CALLER.get()
             entry.caller = caller.name
             with self._handlers.place(caller), self._admission.admit(caller.name, len(data)):
                 return await self._answer(data, context, entry, caller, received_s)
@@ -150,11 +147,10 @@ class GrpcFace:
         request = await off_loop(len(data), lambda: decode_request(data, self._limits))
         entry.model = request.model_name
         deadline_s = deadline_of(request, received_s, left_s)
-        response = await self._handlers.infer(request, deadline_s, caller=caller, received_s=received_s)
-        entry.load = decode_load(response.parameters)
-        context.set_trailing_metadata(report_of(entry.load or self._handlers.load()))
-        size_bytes = sum(tensor.array.nbytes for tensor in response.tensors)
-        answer = await off_loop(size_bytes, lambda: _encode(response))
+        reply = await self._handlers.infer(request, deadline_s, caller=caller, received_s=received_s)
+        entry.load = reply.load
+        context.set_trailing_metadata(report_of(reply.load))
+        answer = await off_loop(reply.size_bytes, lambda: _encode(reply.response))
         entry.sent_bytes = len(answer)
         return answer
 

@@ -19,6 +19,7 @@ import numpy as np
 from partway.engine import Clock, Stop
 from partway.errors import MessageTooLong, ModelNotFound, ModelUnavailable, PartwayError, RequestExpired, RunStopped
 from partway.graph import Binding, Piece, Source, TensorInfo
+from partway.serving.answering import Reply
 from partway.serving.batching import Batcher
 from partway.serving.callers import Caller
 from partway.serving.computation import Computation
@@ -225,7 +226,7 @@ class Handlers:
         *,
         caller: Caller,
         received_s: float | None = None,
-    ) -> InferResponse:
+    ) -> Reply:
         """The answer to a request: the outputs of whatever is left to run.
 
         Args:
@@ -249,7 +250,7 @@ class Handlers:
 
     async def _compute(
         self, request: InferRequest, deadline_s: float | None, arrived_s: float, caller: Caller
-    ) -> InferResponse:
+    ) -> Reply:
         now_s = self._clock()
         file = await self._find(request.model_name, request.model_version)
         source = file.source()
@@ -264,19 +265,22 @@ class Handlers:
         plain = {name: array for name, array in feeds.items() if name not in coded}
         check_feeds(bound.model, plain, guessed=text is None)
         check_coded(bound.model, coded, most_bytes=self._decoded_bytes)
-        if not bound.is_built(piece):
+        session = bound.store.ready(piece)
+        if session is None:
             self._pay(caller, bound, piece, paid=paid)
             await self._models.build(bound, piece, by=caller.name)
         lead_s = now_s - arrived_s
         job = Computation(bound, piece, plain, coded, executor=self._executor, clock=self._clock, lead_s=lead_s)
+        job.session = session
         served = await self._run(source, job, deadline_s, arrived_s, caller)
-        return InferResponse(
+        response = InferResponse(
             model_name=request.model_name,
             model_version=file.version,
             id=request.id,
             tensors=tuple(Tensor(name=name, array=served.value[name]) for name in request.outputs or piece.outputs),
             parameters=encode_load(served.load),
         )
+        return Reply(response=response, load=served.load)
 
     def _pay(self, caller: Caller, bound: BoundModel, piece: Piece, *, paid: bool) -> None:
         """Count a piece that is about to be built, unless it comes with a shape that counted already."""
@@ -289,8 +293,8 @@ class Handlers:
         self, source: Source, job: Computation, deadline_s: float | None, arrived_s: float, caller: Caller
     ) -> Served[Outputs]:
         estimate = job.bound.costs.estimate(job.piece)
-        if job.plain and estimate is not None and estimate.measured and estimate.seconds <= _BRIEF_S:
-            job.session = job.bound.store.ready(job.piece)
+        if job.session is not None and job.plain and estimate is not None and estimate.measured:
+            job.brief = estimate.seconds <= _BRIEF_S
         future = self._executor.submit(
             job.run,
             share=caller.name,
@@ -302,7 +306,7 @@ class Handlers:
             arrived_s=arrived_s,
             lead_s=job.lead_s,
             aside_s=lambda: job.decoding_s,
-            brief=job.session is not None,
+            brief=job.brief,
         )
         served = future.result() if future.done() else await self._awaited(future, job.stop, deadline_s)
         if self._learner is not None:
@@ -327,7 +331,7 @@ class Handlers:
             if timer is not None:
                 timer.cancel()
 
-    async def _answer_costs(self, query: CostQuery, arrived_s: float, caller: Caller) -> InferResponse:
+    async def _answer_costs(self, query: CostQuery, arrived_s: float, caller: Caller) -> Reply:
         source = (await self._find(query.model_name, "")).source()
         check_digest(source, query.digest)
         binding = read_binding(source, query.binding, {})
@@ -343,10 +347,11 @@ class Handlers:
             self._learner.note_interest(bound, query.cuts)
         return self._costs_response(answer, arrived_s)
 
-    def _costs_response(self, answer: CostAnswer, arrived_s: float) -> InferResponse:
+    def _costs_response(self, answer: CostAnswer, arrived_s: float) -> Reply:
         # What it spent here is service, or clients would take it for the network's.
         load = replace(self.load(), service_s=max(0.0, self._clock() - arrived_s))
-        return encode_cost_answer(replace(answer, codecs=self._codecs), encode_load(load))
+        response = encode_cost_answer(replace(answer, codecs=self._codecs), encode_load(load))
+        return Reply(response=response, load=load)
 
     def _prepare(self, source: Source, binding: Binding, query: CostQuery, caller: Caller) -> None:
         def learn(made: "asyncio.Future[BoundModel]") -> None:

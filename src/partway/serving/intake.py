@@ -10,7 +10,9 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import partial
 from weakref import WeakValueDictionary
 
 import grpc
@@ -22,6 +24,9 @@ from partway.serving.journal import Journal, sentence
 from partway.serving.statuses import status_of
 
 logger = logging.getLogger(__name__)
+
+CALLER: ContextVar[Caller] = ContextVar("partway_caller")
+"""Whose call the method answers that is running; it was let in."""
 
 _FACE = "grpc"
 
@@ -117,12 +122,13 @@ class Intake:
         line = self._reading_on.setdefault(caller.connection, asyncio.Semaphore(room.bodies_of_connection))
         own = self._reading_of_one.setdefault(caller.name, asyncio.Semaphore(room.bodies_of_one))
         reading: asyncio.Future[object] | None = None
+        ended = asyncio.get_running_loop().create_future()
         try:
             async with asyncio.timeout(room.patience_s), line, own, self._reading:
                 # Only the wait is given up: gRPC ends the reading itself, once the call has its status.
                 reading = asyncio.ensure_future(context.read())
-                reading.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
-                await asyncio.wait({reading})
+                reading.add_done_callback(partial(_end, ended))
+                await ended
         except TimeoutError as error:
             if reading is None:
                 raise ServerBusy("other requests were read all the time; send it later or elsewhere") from error
@@ -163,9 +169,13 @@ class GuardedService(grpc.GenericRpcHandler):  # type: ignore[misc]  # gRPC ship
         self._known = known
         self._open = open_to_all
         self._report = report
+        self._methods: dict[str, grpc.RpcMethodHandler] = {}
 
     def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler | None:
         """The method's handler; for those who may not pass, one that refuses without reading what they sent."""
+        made = self._methods.get(details.method)
+        if made is not None:
+            return made
         found = self._service.service(details)
         if found is None:
             if details.method in OPEN_METHODS:
@@ -176,8 +186,11 @@ class GuardedService(grpc.GenericRpcHandler):  # type: ignore[misc]  # gRPC ship
                 return grpc.stream_unary_rpc_method_handler(self._unary(details.method, _never))
             return None
         if found.response_streaming:
-            return grpc.stream_stream_rpc_method_handler(self._stream(details.method, found.unary_stream))
-        return grpc.stream_unary_rpc_method_handler(self._unary(details.method, found.unary_unary))
+            made = grpc.stream_stream_rpc_method_handler(self._stream(details.method, found.unary_stream))
+        else:
+            made = grpc.stream_unary_rpc_method_handler(self._unary(details.method, found.unary_unary))
+        self._methods[details.method] = made
+        return made
 
     def _unary(
         self, method: str, answer: Callable[[bytes, grpc.aio.ServicerContext], Awaitable[bytes]]
@@ -210,10 +223,18 @@ class GuardedService(grpc.GenericRpcHandler):  # type: ignore[misc]  # gRPC ship
         free_to_all = method in OPEN_METHODS
         intake = self._open if free_to_all else self._known
         caller = stranger(context.peer()) if free_to_all else caller_of(self._gate, context)
+        CALLER.set(caller)
         intake.take(caller.name)
         # Not when it is answered: an answer that nobody reads takes memory until the call has ended.
         context.add_done_callback(lambda _: intake.free(caller.name))
         return await intake.read(caller, context)
+
+
+def _end(ended: asyncio.Future[None], reading: asyncio.Future[object]) -> None:
+    if not reading.cancelled():
+        reading.exception()  # read here, since perhaps nobody else will
+    if not ended.done():
+        ended.set_result(None)
 
 
 async def _never(_: bytes, __: grpc.aio.ServicerContext) -> bytes:

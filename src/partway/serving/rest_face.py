@@ -44,7 +44,6 @@ from partway.wire import (
     InferResponse,
     Limits,
     RestRequest,
-    decode_load,
     decode_rest_request,
     encode_orca,
     encode_rest_response,
@@ -285,14 +284,13 @@ class RestFace:
         deadline_s = deadline_of(wanted.request, received_s, None)
         try:
             async with asyncio.timeout(None if deadline_s is None else deadline_s - arrived_s):
-                response = await self._handlers.infer(wanted.request, deadline_s, caller=caller, received_s=arrived_s)
+                reply = await self._handlers.infer(wanted.request, deadline_s, caller=caller, received_s=arrived_s)
         except TimeoutError as error:
             raise RequestExpired("the request's own timeout passed before it was answered; allow it more") from error
-        entry.load = decode_load(response.parameters)
-        size_bytes = sum(tensor.array.nbytes for tensor in response.tensors)
-        content, length = await off_loop(size_bytes, lambda: _encode(response, wanted))
+        entry.load = reply.load
+        content, length = await off_loop(reply.size_bytes, lambda: _encode(reply.response, wanted))
         entry.sent_bytes = len(content)
-        headers = {ORCA_HEADER: encode_orca(entry.load or self._handlers.load())}
+        headers = {ORCA_HEADER: encode_orca(reply.load)}
         if length is None:
             return web.Response(body=content, content_type="application/json", headers=headers)
         headers[JSON_LENGTH_HEADER] = str(length)

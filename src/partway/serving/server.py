@@ -200,7 +200,6 @@ class Server:
         )
         face = GrpcFace(
             self._handlers,
-            gate=self._gate,
             limits=self._limits,
             admission=self._admission,
             journal=self._journal,
