@@ -10,7 +10,8 @@ from partway.wire import InferRequest, InferResponse, Load, read_timeout_s
 T = TypeVar("T")
 
 LARGE_BYTES = 256 * 1024
-"""From here on checksums take longer than the event loop should stand still."""
+"""From here on a request's size is checked before its tensors are read."""
+_OFF_LOOP_BYTES = 1536 * 1024  # from here on checksums take longer than the event loop should stand still
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -38,7 +39,7 @@ async def off_loop(size_bytes: int, work: Callable[[], T]) -> T:
         size_bytes: of the message.
         work: reads or writes it.
     """
-    return await asyncio.to_thread(work) if size_bytes > LARGE_BYTES else work()
+    return await asyncio.to_thread(work) if size_bytes > _OFF_LOOP_BYTES else work()
 
 
 def deadline_of(request: InferRequest, received_s: float, left_s: float | None) -> float | None:
