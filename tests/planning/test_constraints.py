@@ -30,7 +30,7 @@ def test_a_deadline_is_met_wherever_a_cut_can_meet_it(
 ) -> None:
     goal = Goal(constraints=Constraints(deadline_s=deadline_s))
     fastest_s = decide(CostTable.of(costs), conditions).latency_s
-    if fastest_s <= deadline_s:
+    if fastest_s <= deadline_s * (1.0 + 1e-9):  # what rounding adds is let through
         assert decide(CostTable.of(costs), conditions, goal=goal).latency_s == fastest_s
     else:
         with pytest.raises(InputError, match="over the deadline"):
