@@ -3,8 +3,9 @@
 A page's blocks run in order, in one folder that holds `model.onnx` and `models/model.onnx`:
 
     ```python     runs as a program
-    ```console    lines with `$ partway ...` run and must exit with 0; a trailing `&` leaves a server running behind
-                  the rest of the page, on a free port that takes the place of the one printed
+    ```console    lines with `$ partway ...` run in this process, where all is imported, and must exit with 0; a
+                  trailing `&` leaves a server running behind the rest of the page, in a process of its own and on a
+                  free port that takes the place of the one printed
 
 Blocks in other words (`sh`, `text`) are only read by people. `partway demo` has `make demo` to itself.
 """
@@ -51,25 +52,26 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(page)], ids=name_of)
-def test_the_blocks_of_a_page_run(page: Path, folder: Path) -> None:
+def test_the_blocks_of_a_page_run(
+    page: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(folder)
     with contextlib.ExitStack() as stack:
         server = PRINTED_SERVER
-
-        def execute(*words: str) -> None:
-            command = [sys.executable, *(word.replace(PRINTED_SERVER, server) for word in words)]
-            finished = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-            assert finished.returncode == 0, f"{shlex.join(words)}\n{finished.stdout}{finished.stderr}"
-
         for language, content in blocks(page):
             if language == "python":
-                execute("-c", content)
+                program = [sys.executable, "-c", content.replace(PRINTED_SERVER, server)]
+                finished = subprocess.run(program, capture_output=True, text=True, check=False)
+                assert finished.returncode == 0, f"{content}\n{finished.stdout}{finished.stderr}"
                 continue
             for words in commands(content):
                 if words[:2] == ["partway", "serve"] and words[-1] == "&":
                     repository, *options = words[2:-1]
                     server = stack.enter_context(serving(folder / repository, *options)).url
                 elif words[:2] != ["partway", "demo"]:
-                    execute("-m", *words)
+                    status = main.main([word.replace(PRINTED_SERVER, server) for word in words[1:]])
+                    printed = capsys.readouterr()
+                    assert status == 0, f"{shlex.join(words)}\n{printed.out}{printed.err}"
 
 
 def commands(content: str) -> list[list[str]]:
