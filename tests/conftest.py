@@ -1,6 +1,7 @@
 """What all tests share: one cache for the session, and a header that says what this run can show."""
 
 import importlib.metadata
+import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,7 +29,12 @@ def pytest_report_header() -> list[str]:
 
 
 def pytest_configure() -> None:
-    """Let Ctrl-C reach the programs that tests start: whoever is started in the background is told to ignore it."""
+    """Give the programs that tests start what a terminal would.
+
+    Ctrl-C reaches them: whoever is started in the background is told to ignore it. They keep what they compiled: there
+    are more than a hundred of them, and each would compile all of Partway anew.
+    """
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
