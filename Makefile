@@ -59,7 +59,7 @@ package: $(READY) ## the built wheel in an empty environment: pinned, then on pr
 	@$(EMPTY)/bin/python -m pip $(PIP_QUIETLY) check
 	@cd dist && ../$(EMPTY)/bin/partway --help >/dev/null
 	@cd dist && ../$(EMPTY)/bin/python -W error -c 'import partway; print("the wheel of partway", partway.__version__, "imports with its core dependencies alone")'
-	@$(EMPTY)/bin/python -m pip install $(PIP_QUIETLY) -c $(CONSTRAINTS) pytest hypothesis trustme
+	@$(EMPTY)/bin/python -m pip install $(PIP_QUIETLY) -c $(CONSTRAINTS) pytest pytest-xdist hypothesis trustme
 	@$(EMPTY)/bin/python -m pip install $(PIP_QUIETLY) -r requirements/protobuf7.txt
 	@$(EMPTY)/bin/python -m pytest -q tests/wire
 

@@ -14,6 +14,7 @@ from tests.models import missing_models, real_models
 settings.register_profile("partway", deadline=None)
 settings.load_profile("partway")
 
+_WORKERS = 4  # at most: each holds models of its own
 _TOOLS = ("onnxruntime", "onnx", "numpy", "protobuf", "grpcio", "tritonclient", "pillow")
 
 
@@ -26,6 +27,12 @@ def pytest_report_header() -> list[str]:
         f"real models: {', '.join(names) or 'none'}",
         *missing_models(),
     ]
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """A worker for every core; none for a single file, which is sooner done without and prints as it goes."""
+    alone = len(config.args) == 1 and Path(config.args[0].split("::")[0]).is_file()
+    return 0 if alone else min(_WORKERS, len(os.sched_getaffinity(0)))
 
 
 def pytest_configure() -> None:
