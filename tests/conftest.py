@@ -39,9 +39,11 @@ def pytest_configure() -> None:
     """Give the programs that tests start what a terminal would.
 
     Ctrl-C reaches them: whoever is started in the background is told to ignore it. They keep what they compiled: there
-    are more than a hundred of them, and each would compile all of Partway anew.
+    are more than a hundred of them, and each would compile all of Partway anew. As workers do, which begin after this,
+    they compute algebra on one core, since there is a worker for every core already.
     """
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
