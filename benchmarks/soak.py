@@ -7,8 +7,8 @@
 
 Clients think between requests for so long that all of them together ask for the given share of what the server can
 answer, which is measured first. Each has a token, so that the server knows them apart. Counting begins after a warm-up,
-so that memory grows only if it is never given back. The second half of the time has one more client, which keeps 32
-requests in flight and never thinks.
+so that memory grows only if it is never given back. For the middle third of the time there is one more client, which keeps
+32 requests in flight and never thinks; the first and the last minute, whose memory is compared, are without it.
 
 Clients who think ask less when they wait, so that all get about as many answers under almost any order of turns: their
 number shows starvation alone. How long each waits shows more, so it is judged, too.
@@ -95,7 +95,7 @@ class Findings:
         clients: beside the greedy one.
         capacity_per_s: requests that the server answers a second at most.
         utilisation: share of it that the clients were to ask for.
-        phases: one, or with a greedy client two.
+        phases: one, or with a greedy client three.
         memory_bytes: resident, a number a second.
         growth: of the last minute's median over the first one's, as a share; of quarters where there are no minutes.
     """
@@ -189,7 +189,7 @@ def run(*, clients: int, seconds: float, utilisation: float, greedy: bool, warm_
         clients: how many.
         seconds: that count.
         utilisation: share of the server's capacity that they ask for.
-        greedy: whether a greedy one joins for the second half.
+        greedy: whether a greedy one joins for the middle third.
         warm_up_s: seconds before, that do not count.
     """
     client_core, server_core = two_cores()
@@ -227,7 +227,7 @@ def run(*, clients: int, seconds: float, utilisation: float, greedy: bool, warm_
         time.sleep(warm_up_s / 2)
         asking.count()
         with watching(server.process.pid) as memory_bytes:
-            share_s = seconds / 2 if greedy else seconds
+            share_s = seconds / 3 if greedy else seconds
             phases = [_count("alone" if greedy else "all", asking, share_s)]
             if greedy:
                 with crowd(
@@ -241,6 +241,8 @@ def run(*, clients: int, seconds: float, utilisation: float, greedy: bool, warm_
                 ) as one:
                     asking.count()  # the greedy one's start is nobody's
                     phases.append(_count("beside a greedy one", asking, share_s, one))
+                asking.count()  # and so is its end
+                phases.append(_count("alone again", asking, share_s))
     return Findings(
         clients=clients,
         capacity_per_s=capacity,
@@ -306,7 +308,7 @@ def verdicts(found: Findings) -> list[Verdict]:
         ),
     ]
     if len(found.phases) > 1:
-        alone, beside = (phase.median / phase.seconds for phase in found.phases)
+        alone, beside = (phase.median / phase.seconds for phase in found.phases[:2])
         kept = beside / alone if alone else 0.0
         marks.append(("beside the greedy one", f"others kept {kept:.0%}", kept >= _LEAST_KEPT))
     return marks
@@ -339,7 +341,7 @@ def main() -> int:
         "--greedy",
         action=argparse.BooleanOptionalAction,
         default=True,
-        help="one more client for the second half, with 32 requests in flight",
+        help="one more client for the middle third, with 32 requests in flight",
     )
     parser.add_argument("--warm-up-s", type=float, default=30.0)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the findings there, too")
