@@ -7,8 +7,8 @@
 
 Clients think between requests for so long that all of them together ask for the given share of what the server can
 answer, which is measured first. Each has a token, so that the server knows them apart. Counting begins after a warm-up,
-so that memory grows only if it is never given back. For the middle third of the time there is one more client, which keeps
-32 requests in flight and never thinks; the first and the last minute, whose memory is compared, are without it.
+so that memory grows only if it is never given back. In the middle third of the time one more client keeps 32 requests
+in flight and never thinks; the first and the last minute, whose memory is compared, are without it.
 
 Clients who think ask less when they wait, so that all get about as many answers under almost any order of turns: their
 number shows starvation alone. How long each waits shows more, so it is judged, too.
