@@ -60,6 +60,13 @@ def test_a_slow_session_takes_as_many_times_longer_as_it_says(factor: float, wai
     assert list(answer) == ["y"]
 
 
+def test_only_what_a_run_computes_is_stretched_where_that_can_be_told() -> None:
+    clock, computed_s = Clock(), iter([7.0, 7.5])  # of the two seconds of a run, half a second
+    session = SlowSession(Working(clock), 8.0, clock=clock, sleep=clock.sleep, computing=lambda: next(computed_s))
+    session.run({"x": np.zeros(1)})
+    assert clock() == 100.0 + 2.0 + 7.0 * 0.5
+
+
 def test_a_slow_session_has_the_sessions_names() -> None:
     clock = Clock()
     session = SlowSession(Working(clock), 2.0, clock=clock, sleep=clock.sleep)

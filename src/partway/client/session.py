@@ -5,6 +5,7 @@ else is learnt behind it. Decided anew for every request. Safe to call from seve
 """
 
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -352,7 +353,14 @@ class InferenceSession:
     def _emulate(self, session: Session) -> Session:
         if self._slowdown == 1.0:
             return session
-        return SlowSession(session, self._slowdown, clock=self._world.clock, sleep=self._world.sleep, busy=self._busy)
+        return SlowSession(
+            session,
+            self._slowdown,
+            clock=self._world.clock,
+            sleep=self._world.sleep,
+            computing=time.thread_time if self._runtime.computes_on_caller else None,
+            busy=self._busy,
+        )
 
     def _read_feeds(self, input_feed: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         return read_feeds(input_feed, held=self._values, dtypes=self._dtypes)

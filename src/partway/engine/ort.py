@@ -177,6 +177,11 @@ class OrtRuntime:
         """Whether graphs that were optimised once can be sliced: on the CPU; other providers compile their own."""
         return self.providers == (CPU,)
 
+    @property
+    def computes_on_caller(self) -> bool:
+        """Whether all that a run computes is computed on its caller's thread: on the CPU, with one thread."""
+        return self.providers == (CPU,) and self.threads == 1
+
     def open(self, path: Path, *, level: Level = Level.ALL) -> OrtSession:
         """A plain session on a model file, as a user of ONNX Runtime would make it.
 

@@ -55,18 +55,27 @@ class SlowSession:
     """Emulates a machine `factor` times slower: after each run it waits out the difference.
 
     The result is the session's own; only its lateness is emulated, and whoever prints a time of it says so.
-    One thing runs at a time, as on a machine that is busy for all that while.
+    One thing runs at a time, as on a machine that is busy for all that while. Where it can be told, only what the run
+    computes is stretched: what holds it up meanwhile, such as another program, is no part of the weaker machine.
 
     Args:
         session: what really runs.
         factor: how many times slower, at least 1.
         clock: seconds, monotonic.
+        computing: seconds of what a run computes, read before and after on its thread; by default the clock's.
         sleep: waits for seconds.
         busy: held by whatever runs, of all sessions on the same machine; by default it has this session alone.
     """
 
     def __init__(
-        self, session: Session, factor: float, *, clock: Clock, sleep: Sleep, busy: "threading.Lock | None" = None
+        self,
+        session: Session,
+        factor: float,
+        *,
+        clock: Clock,
+        sleep: Sleep,
+        computing: Clock | None = None,
+        busy: "threading.Lock | None" = None,
     ) -> None:
         if not factor >= 1.0:
             raise ValueError(f"a machine can be slowed by a factor of 1 or more, not {factor}")
@@ -74,6 +83,7 @@ class SlowSession:
         self._factor = factor
         self._clock = clock
         self._sleep = sleep
+        self._computing = computing or clock
         self._busy = busy or threading.Lock()
 
     @property
@@ -95,9 +105,9 @@ class SlowSession:
     ) -> dict[str, np.ndarray]:
         """As the session's own, later."""
         with self._turn(stop):
-            start_s = self._clock()
+            start_s = self._computing()
             results = self._session.run(feeds, outputs, stop=stop)
-            late_s = (self._factor - 1.0) * (self._clock() - start_s)
+            late_s = (self._factor - 1.0) * (self._computing() - start_s)
             if stop is None:
                 self._sleep(late_s)
             else:
