@@ -23,7 +23,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
-import numpy as np
 from benchmarks.figure14.outcome import Outcome, as_run, inputs_row, message_bytes, sum_up
 from benchmarks.figure14.picture import draw
 from benchmarks.figure14.playing import QUICK, Ask, PartwayAsk, Players, open_model, players, quick_server_only_s
@@ -45,7 +44,7 @@ _MODELS = ("alexnet", "convnext-0")
 _FIXED_EVERY = 4
 _LEAST_TRACES, _LEAST_MODELS = 3, 2
 _WARM_UPS = 6
-_TRIED = 120  # moments of the trace at which scales are tried
+_BESIDE = 4.0  # requests of partway's take as long as device-only's and server-only's that are made beside one
 _TYPICAL = Overheads(up_bytes=400, down_bytes=300, seconds=0.003)
 
 
@@ -69,9 +68,8 @@ def play(it: Stage, name: str, path: Path, table: CostTable, trace: NamedTrace, 
         trace: to replay.
         requests: of partway.
     """
-    moments_s = np.linspace(0.0, trace.link.uplink.duration_s, _TRIED, endpoint=False).tolist()
     typical = replace(_TYPICAL, goodput=it.goodput)
-    scale = find_scale(table, trace.link, typical, moments_s)
+    scale = find_scale(table, trace.link, typical, requests * (1.0 + _BESIDE / _FIXED_EVERY))
     if scale.third < LEAST_SHARE:
         reason = f"whatever the scale, a clairvoyant's third cut is best in {scale.third:.0%} of the requests"
         return Skipped(trace=trace.name, model=name, reason=reason)

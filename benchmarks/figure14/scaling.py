@@ -5,7 +5,7 @@ trace. Output: the factor that slows the device, and one for the trace's rates, 
 cuts, each often. Called by the benchmark of changing links. Pure.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import msgspec
@@ -18,6 +18,7 @@ from partway.planning import CostTable
 LEAST_CUTS, LEAST_SHARE = 3, 0.1
 _RATE_FACTORS = (1.0, 2.0, 0.5, 4.0, 0.25, 8.0)  # as it was measured, if that will do
 _DEVICE_FACTORS = tuple(float(factor) for factor in np.geomspace(1.0, 200.0, 80))
+_TRIED = 120  # moments of the trace
 _MOST_S = 1.0  # of a request on average: a replay has an end
 _COMFORT = 1.5  # requests will not be made at just these moments: aim higher
 
@@ -47,25 +48,29 @@ def faster(trace: LinkTrace, factor: float) -> LinkTrace:
     return replace(trace, uplink=_times(trace.uplink, factor), downlink=_times(trace.downlink, factor))
 
 
-def find_scale(table: CostTable, trace: LinkTrace, overheads: Overheads, moments_s: Sequence[float]) -> Scale:
+def find_scale(table: CostTable, trace: LinkTrace, overheads: Overheads, requests: float) -> Scale:
     """The scale at which the clairvoyant's third cut is used most; rates are left alone where that will do.
 
-    Devices are not slowed, nor rates lowered, until requests take a second and more.
+    What is tried is as much of the trace as so many requests take. Devices are not slowed, nor rates lowered, until
+    requests take a second and more.
 
     Args:
         table: costs on this machine.
         trace: as it was measured.
         overheads: of requests.
-        moments_s: of the trace, to try.
+        requests: how many will be made, one after the other.
     """
     best = Scale(device=1.0, rate=1.0, third=0.0)
     for rate in _RATE_FACTORS:
         link = faster(trace, rate)
         for device in _DEVICE_FACTORS:
             costs = slowed(table, device)
-            choices = choose(Reckoner(costs, link, overheads), moments_s)
-            if choices.of(choices.clairvoyant).mean() > _MOST_S:
+            reckoner = Reckoner(costs, link, overheads)
+            everywhere = choose(reckoner, np.linspace(0.0, trace.uplink.duration_s, _TRIED, endpoint=False).tolist())
+            mean_s = everywhere.of(everywhere.knower).mean()
+            if mean_s > _MOST_S:
                 break  # slower devices take longer still
+            choices = choose(reckoner, np.linspace(0.0, requests * mean_s, _TRIED).tolist())
             third = third_share(shares(costs, choices.clairvoyant).values())
             if third > best.third:
                 best = Scale(device=device, rate=rate, third=third)

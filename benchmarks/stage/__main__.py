@@ -84,7 +84,8 @@ def measure(it: Stage, client: socket.socket, link: Link | LinkTrace) -> tuple[f
         size_bytes = int(rate.rate_at(0.0) * _SECONDS)
         start_s = it.position_s(time.monotonic())
         took_s = time_request(client, size_bytes if up else 0, 1 if up else size_bytes) - ping_s
-        should_s = rate.finish_s(start_s + ping_s / 2, size_bytes / it.goodput) - start_s - ping_s / 2
+        begun_s = start_s if up else start_s + ping_s / 2  # a link takes bytes in at its near end
+        should_s = rate.finish_s(begun_s, size_bytes / it.goodput) - begun_s
         ratios.append(took_s / should_s)
     return ratios[0], ratios[1], ping_s
 
