@@ -20,7 +20,7 @@ _RATE_FACTORS = (1.0, 2.0, 0.5, 4.0, 0.25, 8.0)  # as it was measured, if that w
 _DEVICE_FACTORS = tuple(float(factor) for factor in np.geomspace(1.0, 200.0, 80))
 _TRIED = 120  # moments of the trace
 _MOST_S = 1.0  # of a request on average: a replay has an end
-_COMFORT = 1.5  # requests will not be made at just these moments: aim higher
+COMFORT = 1.5  # requests will not be made at just these moments: aim higher
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,19 +64,27 @@ def find_scale(table: CostTable, trace: LinkTrace, overheads: Overheads, request
     for rate in _RATE_FACTORS:
         link = faster(trace, rate)
         for device in _DEVICE_FACTORS:
-            costs = slowed(table, device)
-            reckoner = Reckoner(costs, link, overheads)
-            everywhere = choose(reckoner, np.linspace(0.0, trace.uplink.duration_s, _TRIED, endpoint=False).tolist())
-            mean_s = everywhere.of(everywhere.knower).mean()
+            mean_s, third = foreseen(Reckoner(slowed(table, device), link, overheads), requests)
             if mean_s > _MOST_S:
                 break  # slower devices take longer still
-            choices = choose(reckoner, np.linspace(0.0, requests * mean_s, _TRIED).tolist())
-            third = third_share(shares(costs, choices.clairvoyant).values())
             if third > best.third:
                 best = Scale(device=device, rate=rate, third=third)
-        if best.third >= _COMFORT * LEAST_SHARE:
+        if best.third >= COMFORT * LEAST_SHARE:
             break
     return best
+
+
+def foreseen(reckoner: Reckoner, requests: float) -> tuple[float, float]:
+    """Mean seconds of a request, and how often the clairvoyant will use its third cut while so many are made.
+
+    Args:
+        reckoner: of costs and link.
+        requests: how many, one after the other, from the beginning of the trace.
+    """
+    everywhere = choose(reckoner, np.linspace(0.0, reckoner.trace.uplink.duration_s, _TRIED, endpoint=False).tolist())
+    mean_s = float(everywhere.of(everywhere.knower).mean())
+    choices = choose(reckoner, np.linspace(0.0, requests * mean_s, _TRIED).tolist())
+    return mean_s, third_share(shares(reckoner.table, choices.clairvoyant).values())
 
 
 def third_share(found: Iterable[float]) -> float:
