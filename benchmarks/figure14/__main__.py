@@ -15,7 +15,6 @@ chooser who knows the rate of the moment; nothing lost, nothing wrong; three tra
 """
 
 import argparse
-import itertools
 import sys
 import tempfile
 import time
@@ -71,7 +70,9 @@ def play(it: Stage, name: str, path: Path, table: CostTable, trace: NamedTrace, 
         requests: of partway.
     """
     typical, made = replace(_TYPICAL, goodput=it.goodput), requests * (1.0 + _BESIDE / _FIXED_EVERY)
-    for attempt in itertools.count(1):
+    attempts = 0
+    while True:
+        attempts += 1
         scale = find_scale(table, trace.link, typical, made)
         if scale.third < LEAST_SHARE:
             reason = f"whatever the scale, a clairvoyant's third cut is best in {scale.third:.0%} of the requests"
@@ -79,10 +80,9 @@ def play(it: Stage, name: str, path: Path, table: CostTable, trace: NamedTrace, 
         link = faster(trace.link, scale.rate)
         with players(it, path, slowdown=scale.device, quick=replace(QUICK, rtt_s=link.rtt_s)) as who:
             # A session times its own pieces, and only some: by what it found there has to be enough to adapt to, too.
-            if attempt == _ATTEMPTS or foreseen(Reckoner(who.table, link, typical), made)[1] >= COMFORT * LEAST_SHARE:
+            if attempts == _ATTEMPTS or foreseen(Reckoner(who.table, link, typical), made)[1] >= COMFORT * LEAST_SHARE:
                 return _replay(it, who, link, requests, trace=trace.name, origin=trace.origin, model=name, scale=scale)
             table = slowed(who.table, 1.0 / scale.device)
-    raise AssertionError("the last attempt is played")
 
 
 def _replay(

@@ -20,7 +20,7 @@ _RATE_FACTORS = (1.0, 2.0, 0.5, 4.0, 0.25, 8.0)  # as it was measured, if that w
 _DEVICE_FACTORS = tuple(float(factor) for factor in np.geomspace(1.0, 200.0, 80))
 _TRIED = 120  # moments of the trace
 _MOST_S = 1.0  # of a request on average: a replay has an end
-COMFORT = 1.5  # requests will not be made at just these moments: aim higher
+COMFORT = 1.2  # requests will not be made at just these moments: aim higher
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
