@@ -90,3 +90,33 @@ def test_a_few_requests_at_one_cut_and_a_question_a_second_show_the_link_after_a
 @pytest.mark.parametrize(("before", "after"), STEPS.values(), ids=STEPS)
 def test_in_noise_a_cut_that_repeats_does_not_lead_astray(before: Link, after: Link, cut: tuple[int, int]) -> None:
     check(Traffic(cut, 0.05, noise=0.05).estimate_after(before, after, lasting_s=30.0), after)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_device_that_went_alone_after_one_late_answer_is_back_soon_though_threads_are_late_too(seed: int) -> None:
+    clock, chance = FakeClock(), np.random.default_rng(seed)
+    observer = Observer(prior=NAMED_LINKS["lte"], clock=clock, generator=chance)
+    office = link_of(12.0, 24.0, 0.005)
+
+    def transfer(up_bytes: int, down_bytes: int) -> None:
+        bytes_s = up_bytes / office.uplink_bytes_per_s + down_bytes / office.downlink_bytes_per_s
+        network_s = office.rtt_s + bytes_s + 0.005 * chance.lognormal(0.0, 0.5)  # of both ends' software
+        clock.advance(network_s)
+        observer.saw_answer(up_bytes=up_bytes, down_bytes=down_bytes, network_s=network_s, load=IDLE)
+
+    def ask() -> None:
+        padding_bytes = observer.next_question()
+        while padding_bytes is not None:
+            transfer(QUESTION_BYTES + padding_bytes, REPLY_BYTES)
+            padding_bytes = observer.follow_up()
+
+    for _ in range(20):
+        ask()
+        clock.advance(0.1)
+        transfer(180_000, 4_000)
+    observer.saw_silence(up_bytes=180_000, waited_s=0.46, rest_s=0.02)
+    late_s = clock()
+    while observer.link.link.uplink_bytes_per_s < 0.8 * office.uplink_bytes_per_s:
+        assert clock() - late_s < 5.0
+        clock.advance(0.3)
+        ask()

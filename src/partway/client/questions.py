@@ -24,7 +24,8 @@ _HEARD_LATELY_S, _SMALL_EVERY_S = 1.0, 5.0
 _FORGOTTEN_S = 10.0  # a link of which nothing was heard for so long is asked, whatever it takes
 _MUCH_QUICKER, _MOST_FOLLOWED, _FOLLOWING_PROBE_S = math.log(2.0), 4, 0.2
 _KNOWN_SPREAD = 0.3  # give or take a third: beyond, neighbouring cuts cannot be told apart
-_LEAST_PROBE_S, _MOST_PROBE_S, _PROBE_OVER_RTT = 0.005, 0.05, 0.5
+_NEGLIGIBLE_S = 0.002  # of a round trip: both ends' threads are late by as much
+_LEAST_PROBE_S, _MOST_PROBE_S, _PROBE_OVER_RTT = 0.03, 0.05, 0.5
 _LEAST_PADDING_BYTES, _MOST_PADDING_BYTES = 1_024, 262_144
 _AS_EXPECTED = 0.25  # what moved by less than that taught nothing
 _MOVED = 0.15  # since the round trip was asked for: one size that repeats cannot tell which of the two it was
@@ -59,9 +60,9 @@ class Questions:
         now_s = self._clock()
         self._followed = 0
         moved = self._small_at is not None and _apart(link.link, self._small_at) >= _MOVED
-        padding_bytes = 0 if moved else self._padding(link, now_s)
+        padding_bytes = 0 if moved and (self._padded or not _rtt_known(link)) else self._padding(link, now_s)
         idle = now_s - heard_s >= _HEARD_LATELY_S
-        small = now_s - self._last_small_s >= _SMALL_EVERY_S or link.rtt_spread > _KNOWN_SPREAD or moved
+        small = now_s - self._last_small_s >= _SMALL_EVERY_S or not _rtt_known(link) or moved
         if not (padding_bytes or idle or small):
             return None
         rate = link.link.uplink_bytes_per_s
@@ -116,10 +117,10 @@ class Questions:
 
     def _padding(self, link: LinkEstimate, now_s: float) -> int:
         # A round trip that is not known would spoil what the padding tells: then sizes have to vary.
-        known = link.uplink_spread <= _KNOWN_SPREAD if link.rtt_spread <= _KNOWN_SPREAD else self._padded
+        known = link.uplink_spread <= _KNOWN_SPREAD if _rtt_known(link) else self._padded
         if known or now_s < self._next_padded_s:
             return 0
-        # Long enough to stand out from the round trip's own scatter.
+        # Long enough to stand out from the round trip's own scatter, and from what threads are late by.
         probe_s = min(_MOST_PROBE_S, max(_LEAST_PROBE_S, _PROBE_OVER_RTT * link.link.rtt_s))
         return _sized(probe_s * link.link.uplink_bytes_per_s)
 
@@ -127,6 +128,10 @@ class Questions:
         self._next_padded_s, self._padded = now_s + self._pause_s, True
         self._asked_at, self._quicker = link.link, False
         return padding_bytes
+
+
+def _rtt_known(link: LinkEstimate) -> bool:
+    return link.rtt_spread <= _KNOWN_SPREAD or link.rtt_spread * link.link.rtt_s <= _NEGLIGIBLE_S
 
 
 def _sized(padding_bytes: float) -> int:
