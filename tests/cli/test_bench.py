@@ -92,7 +92,7 @@ def test_a_token_is_not_sent_in_the_clear_to_a_server_behind_an_emulated_link(
 def test_a_request_that_is_not_answered_in_time_is_lost_by_server_only_and_not_by_partway(
     model: Path, partway: Command
 ) -> None:
-    slow = "up=60kbit/s,down=1Mbit/s"
+    slow = "up=20kbit/s,down=1Mbit/s"
     done = partway("bench", model, "--link", slow, "--requests", 1, "--timeout", "200ms", "--json")
     document = done.document
     assert (document["server_only"]["lost"], document["server_only"]["mean_s"]) == (1, None)
