@@ -123,7 +123,14 @@ class Ours:
         self._row = decision.index
         return decision.index
 
-    def saw_transfer(self, *, up_bytes: int, down_bytes: int, network_s: float, now_s: float) -> None:  # noqa: ARG002
+    def saw_transfer(
+        self,
+        *,
+        up_bytes: int,
+        down_bytes: int,
+        network_s: float,
+        now_s: float,  # noqa: ARG002 - the observer has a clock
+    ) -> None:
         """Tell the observer."""
         self._observer.saw_answer(
             up_bytes=up_bytes, down_bytes=down_bytes, network_s=network_s, load=_IDLE, fresh=self._fresh

@@ -256,7 +256,7 @@ class TailGroup:
             parts = _together(self._bound.multiples[size], self._piece, feeds, stop)
         except RunStopped:
             raise
-        except Exception:
+        except Exception:  # raised on; whatever it is, the batch has to prove itself again
             with self._lock:
                 batch.distrust()
             raise

@@ -204,8 +204,7 @@ class Executor:
     def _carry_out(self, run: Run) -> None:
         try:
             self._work_off(run)
-        except Exception:
-            # Whatever it is, it must reach the log, and the thread must live on: others wait for it.
+        except Exception:  # whatever it is, it must reach the log, and the thread must live on: others wait for it
             logger.exception("worker_failed jobs=%d", len(run.left))
             for job in tuple(run.left):
                 refuse(job, EngineError("the server failed on this request; its log says why"))
