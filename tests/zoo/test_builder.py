@@ -49,6 +49,7 @@ LAYERS: dict[str, Layer] = {
     "resize": lambda net, x: net.resize(x, 24, 25, mode="linear", place="half_pixel"),
     "squeeze_excite": lambda net, x: net.squeeze_excite(x, 6),
     "skip_layer_norm": lambda net, x: net.skip_layer_norm(net.reshape(x, 2, 24, -1), net.reshape(x, 2, 24, -1)),
+    "dropout": lambda net, x: net.dropout(x),
     "cast": lambda net, x: net.cast(net.cast(x, "int32"), "float32"),
     "clip": lambda net, x: net.elementwise("Sub", 1.0, net.activate(x, "Relu6")),
     "comparison": lambda net, x: net.elementwise("Where", net.elementwise("Less", x, 0.0), 0.5, x),

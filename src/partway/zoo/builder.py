@@ -28,6 +28,7 @@ class GraphBuilder(Graph):
     Args:
         generator: draws the weights, in the order of the calls, so that a seed gives the same bytes.
         dtype: element type of inputs and weights: `float32` or `float16`.
+        weightless: describe weights instead of making them, for a `blueprint`.
     """
 
     # --- Products ---------------------------------------------------------------------------------------------
@@ -126,6 +127,10 @@ class GraphBuilder(Graph):
     def cast(self, x: Tensor, dtype: str) -> Tensor:
         """The same elements as another type."""
         return self.node("Cast", (x,), x.shape, dtype, to=helper.np_dtype_to_tensor_dtype(np.dtype(dtype)))
+
+    def dropout(self, x: Tensor) -> Tensor:
+        """Dropout as it is where a network answers and does not learn: it lets everything pass."""
+        return self.node("Dropout", (x,), x.shape)
 
     # --- Normalisation, pools, reductions ---------------------------------------------------------------------
 

@@ -1,17 +1,21 @@
 """An ONNX graph under construction: nodes, stored tensors, and the shape and type of everything in it.
 
-In come a generator and, one call at a time, nodes with the shapes that they make; out goes a model. Called by
-`GraphBuilder`, which knows layers.
+In come a generator and, one call at a time, nodes with the shapes that they make; out goes a model, or a blueprint of
+one. Called by `GraphBuilder`, which knows layers.
 """
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 import numpy as np
 import onnx
 from onnx import helper, numpy_helper
+
+from partway.zoo.blueprint import Blueprint
+from partway.zoo.weights import NOISE, Recipe
 
 OPSET, IR_VERSION = 17, 8
 CONTRIB = "com.microsoft"  # the runtime's own operators
@@ -22,7 +26,6 @@ Numbers = np.ndarray | np.generic | Sequence[int]
 
 NOTHING_SET: Settings = MappingProxyType({})
 
-_NOISE = 4093  # a prime, so that no filter's size divides it and filters differ
 _FLOAT32 = np.dtype(np.float32)
 _TRUTHS = frozenset({"Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "And", "Or", "Not", "IsNaN"})
 
@@ -66,27 +69,31 @@ class Graph:
     Args:
         generator: draws the weights.
         dtype: element type of inputs and weights that do not say otherwise: `float32` or `float16`.
+        weightless: describe weights instead of making them: the graph then becomes a blueprint.
 
     Attributes:
         macs: multiply-accumulates of the products so far.
         weight_bytes: bytes of the stored tensors so far.
     """
 
-    def __init__(self, generator: np.random.Generator, *, dtype: str = "float32") -> None:
+    def __init__(self, generator: np.random.Generator, *, dtype: str = "float32", weightless: bool = False) -> None:
         self.dtype = np.dtype(dtype)
         self.generator = generator
         self.macs = 0
         self.weight_bytes = 0
         self._graph = onnx.GraphProto()
         self._made = 0
+        self._scope = ""
+        self._weightless = weightless
+        self._recipes: dict[str, Recipe] = {}
         self._domains = {""}
-        self._noise = generator.standard_normal(_NOISE, dtype=np.float32)
+        self._noise = generator.standard_normal(NOISE, dtype=np.float32)
 
     # --- Tensors ----------------------------------------------------------------------------------------------
 
-    def input(self, *shape: int, dtype: str | None = None) -> Tensor:
+    def input(self, *shape: int, dtype: str | None = None, name: str | None = None) -> Tensor:
         """An input of the model."""
-        tensor = Tensor(self._name("input"), shape, self.dtype if dtype is None else np.dtype(dtype))
+        tensor = Tensor(name or self._name("input"), shape, self.dtype if dtype is None else np.dtype(dtype))
         self._graph.input.append(_value_info(tensor))
         return tensor
 
@@ -105,8 +112,7 @@ class Graph:
     def weights(self, *shape: int, deviation: float = 1.0, mean: float = 0.0, dtype: str | None = None) -> Tensor:
         """A stored tensor of random numbers.
 
-        A short vector of normally distributed numbers is repeated as often as it takes: time depends on where
-        weights lie, not on what they are, and large ones are made at the speed of memory.
+        They are a short vector of normally distributed numbers, repeated; see `Recipe`.
 
         Args:
             shape: its lengths.
@@ -114,13 +120,22 @@ class Graph:
             mean: their mean.
             dtype: element type; integers are rounded and clipped to its range.
         """
-        kind = self.dtype if dtype is None else np.dtype(dtype)
-        values = np.float32(mean) + np.float32(deviation) * self._noise
-        if kind.kind in "iu":
-            limits = np.iinfo(kind)
-            values = np.clip(np.rint(values), limits.min, limits.max)
-        start = self._made * 61 % _NOISE
-        return self.constant(np.resize(np.roll(values.astype(kind), start), shape))
+        recipe = Recipe(
+            noise=self._noise,
+            start=self._made * 61 % NOISE,
+            shape=shape,
+            dtype=self.dtype if dtype is None else np.dtype(dtype),
+            deviation=deviation,
+            mean=mean,
+        )
+        return self._describe(recipe) if self._weightless else self.constant(recipe.make())
+
+    def _describe(self, recipe: Recipe) -> Tensor:
+        name, kind = self._name("stored"), helper.np_dtype_to_tensor_dtype(recipe.dtype)
+        self._graph.initializer.append(onnx.TensorProto(name=name, dims=recipe.shape, data_type=kind))
+        self._recipes[name] = recipe
+        self.weight_bytes += recipe.size_bytes
+        return Tensor(name, recipe.shape, recipe.dtype)
 
     # --- Nodes ------------------------------------------------------------------------------------------------
 
@@ -187,13 +202,38 @@ class Graph:
         kind = np.dtype(np.bool_) if op_type in _TRUTHS else tensors[-1].dtype
         return self.node(op_type, tensors, shape, kind, domain=domain, settings=attributes)
 
+    @property
+    def described_bytes(self) -> int:
+        """Bytes of the weights that are described and not made."""
+        return sum(recipe.size_bytes for recipe in self._recipes.values())
+
     def maker(self, tensor: Tensor) -> str:
         """The operator that makes a tensor; empty if none does."""
         return next((node.op_type for node in reversed(self._graph.node) if tensor.name in node.output), "")
 
+    def rename(self, tensor: Tensor, name: str) -> Tensor:
+        """What the last node makes, and the node, under a name of their own.
+
+        Args:
+            tensor: nothing reads it yet.
+            name: unique within the graph.
+        """
+        node = self._graph.node[-1]
+        node.output[list(node.output).index(tensor.name)] = node.name = name
+        return replace(tensor, name=name)
+
+    @contextmanager
+    def scope(self, word: str) -> Iterator[None]:
+        """Begin the names of all that is added within by a word and a slash."""
+        before, self._scope = self._scope, f"{self._scope}{word}/"
+        try:
+            yield
+        finally:
+            self._scope = before
+
     def _name(self, stem: str) -> str:
         self._made += 1
-        return f"{stem}_{self._made}"
+        return f"{self._scope}{stem}_{self._made}"
 
     # --- Going back, and the end ------------------------------------------------------------------------------
 
@@ -212,17 +252,23 @@ class Graph:
         """Forget all that was added since."""
         del self._graph.node[mark.nodes :]
         del self._graph.input[mark.inputs :]
+        for tensor in self._graph.initializer[mark.stored :]:
+            self._recipes.pop(tensor.name, None)
         del self._graph.initializer[mark.stored :]
         self.macs, self.weight_bytes = mark.macs, mark.weight_bytes
 
     def build(self, *outputs: Tensor, name: str = "graph") -> onnx.ModelProto:
-        """The model whose outputs are these tensors."""
+        """The model whose outputs are these tensors; its weights are hollow if they were only described."""
         opsets = [helper.make_opsetid(domain, 1 if domain else OPSET) for domain in sorted(self._domains)]
         model = onnx.ModelProto(ir_version=IR_VERSION, producer_name="partway", opset_import=opsets)
         model.graph.CopyFrom(self._graph)
         model.graph.name = name
         model.graph.output.extend(map(_value_info, outputs))
         return model
+
+    def blueprint(self, *outputs: Tensor, name: str = "graph") -> Blueprint:
+        """The model whose outputs are these tensors, its weights described."""
+        return Blueprint(model=self.build(*outputs, name=name), recipes=MappingProxyType(dict(self._recipes)))
 
 
 def _value_info(tensor: Tensor) -> onnx.ValueInfoProto:

@@ -79,14 +79,14 @@ class Draft(GraphBuilder):
         self.usual = self.chance(_USUAL_SHARE)
         self.limits = Limits(macs=self.between(_LEAST_MACS, _MOST_MACS))
 
-    def input(self, *shape: int, dtype: str | None = None) -> Tensor:
+    def input(self, *shape: int, dtype: str | None = None, name: str | None = None) -> Tensor:
         """As the graph's own.
 
         Raises:
             Unfit: it is too large.
         """
         self.need(math.prod(shape) <= self.limits.elements)
-        return super().input(*shape, dtype=dtype)
+        return super().input(*shape, dtype=dtype, name=name)
 
     def emit(
         self,
