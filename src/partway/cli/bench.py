@@ -113,7 +113,7 @@ def run(arguments: argparse.Namespace) -> int:
     link = parse_link(arguments.link) if arguments.link is not None else None
     subject = open_subject(arguments)
     feeds = subject.feeds(arguments.seed)
-    with _arena(arguments, link) as arena, _contest(arguments, subject, feeds, arena) as contest:
+    with _arena(arguments, subject.source.path, link) as arena, _contest(arguments, subject, feeds, arena) as contest:
         attempts, took_s = _rounds(contest, feeds, arguments)
     summaries = {way: summarise([attempt for attempt in attempts if attempt.way is way]) for way in Way}
     partway = [attempt for attempt in attempts if attempt.way is Way.PARTWAY]
@@ -132,12 +132,12 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 @contextlib.contextmanager
-def _arena(arguments: argparse.Namespace, link: Link | LinkTrace | None) -> Iterator[_Arena]:
+def _arena(arguments: argparse.Namespace, model: Path, link: Link | LinkTrace | None) -> Iterator[_Arena]:
     with contextlib.ExitStack() as stack:
         credentials = read_credentials(arguments)
         if arguments.server is None:
             with waiting("starting the server", quiet=arguments.json):
-                host, port = stack.enter_context(serve_locally((Path(arguments.model),))).address
+                host, port = stack.enter_context(serve_locally((model,))).address
             route = Route(scheme="grpc", host=host, port=port)
         else:
             route = read_route(arguments.server, credentials)
@@ -146,9 +146,7 @@ def _arena(arguments: argparse.Namespace, link: Link | LinkTrace | None) -> Iter
             route = route.through(*stack.enter_context(run_emulator((route.host, route.port), link)).address)
         yield _Arena(
             route=route,
-            model_name=arguments.model_name
-            if arguments.server and arguments.model_name
-            else Path(arguments.model).stem,
+            model_name=arguments.model_name if arguments.server and arguments.model_name else model.stem,
             emulation=Emulation(device_slowdown=arguments.device_slowdown, link=arguments.link),
         )
 
@@ -165,7 +163,7 @@ def _contest(arguments: argparse.Namespace, subject: Subject, feeds: Feeds, aren
 
     def session(route: Route | None) -> InferenceSession:
         return InferenceSession(
-            arguments.model,
+            subject.source.path,
             server=None if route is None else route.url,
             credentials=None if route is None else route.credentials,
             model_name=arena.model_name,
@@ -179,7 +177,7 @@ def _contest(arguments: argparse.Namespace, subject: Subject, feeds: Feeds, aren
         )
 
     judge = Judge(
-        Path(arguments.model),
+        subject.source.path,
         values=subject.values,
         threads=arguments.threads,
         max_error=0.0 if plan is None else plan.constraints.max_error or 0.0,

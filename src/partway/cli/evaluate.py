@@ -13,7 +13,7 @@ from pathlib import Path
 
 from partway.cli.evaluate_report import Report, document, plotted, print_report
 from partway.cli.foreign import foreign
-from partway.cli.options import add_inputs, add_json, add_threads, as_argument, only_once, parse_count
+from partway.cli.options import MODEL_HELP, add_inputs, add_json, add_threads, as_argument, only_once, parse_count
 from partway.cli.writing import require_writable
 from partway.documents import read_document
 from partway.engine import OrtRuntime
@@ -64,7 +64,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         epilog=_EXAMPLES,
     )
     parser.add_argument("profile", type=Path, metavar="PROFILE", help="what `partway profile -o` wrote")
-    parser.add_argument("models", nargs="+", metavar="MODEL", help="ONNX files")
+    parser.add_argument("models", nargs="+", metavar="MODEL", help=MODEL_HELP)
     add_inputs(parser)
     add_threads(parser)
     parser.add_argument(
@@ -174,7 +174,7 @@ def _prepare_all(arguments: argparse.Namespace, predictor: Predictor, runtime: O
         opened = _open_all(arguments)
         for done, (source, binding) in enumerate(opened):
             progress(done, len(opened))
-            with _naming(source.path):
+            with _naming(source.label):
                 trials.append(
                     prepare(
                         source,
@@ -199,7 +199,7 @@ def _open_all(arguments: argparse.Namespace) -> tuple[tuple[Source, Binding], ..
         raise InputError(f"no model has an input {', '.join(sorted(strange))}; their inputs are {known}")
     opened = []
     for source, own in zip(sources, inputs, strict=True):
-        with _naming(source.path):
+        with _naming(source.label):
             binding = source.bind(
                 {name: lengths for name, lengths in shapes.items() if name in own},
                 {name: value for name, value in values.items() if name in own},
@@ -209,15 +209,15 @@ def _open_all(arguments: argparse.Namespace) -> tuple[tuple[Source, Binding], ..
 
 
 @contextmanager
-def _naming(path: Path) -> Iterator[None]:
+def _naming(model: str) -> Iterator[None]:
     # Of several models, an error says which it is about.
     try:
         yield
     except (InputError, EngineError) as error:
-        if str(path) in str(error):
+        if model in str(error):
             raise
         kind = InputError if isinstance(error, InputError) else EngineError
-        raise kind(f"{path}: {error}") from error
+        raise kind(f"{model}: {error}") from error
 
 
 def _measure_all(
@@ -232,7 +232,7 @@ def _measure_all(
 
         for place, trial in enumerate(trials):
             listener.listen()
-            with _naming(Path(trial.name)):
+            with _naming(trial.name):
                 evaluations.append(measure(trial, runtime, progress=partial(advance, sum(steps[:place]))))
     listener.listen()
     return tuple(evaluations)

@@ -1,16 +1,18 @@
 """`partway inspect`: what a model is made of and where it can be cut.
 
 Input: a model and a binding. Output: its layers, its single-tensor cuts and the candidates of planning, as tables
-or JSON. Nothing is run.
+or JSON. Nothing is run. With `--list`: the networks that need no file.
 """
 
 import argparse
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+from partway.cli.networks import print_networks
 from partway.cli.opening import open_graph, open_subject
 from partway.cli.options import add_json, add_model
 from partway.engine import OrtRuntime
+from partway.errors import InputError
 from partway.graph import Cut, Model, Source, TensorInfo, candidate_cuts, dtype_name, single_tensor_cuts
 from partway.reporting import Column, name_set, print_json, print_lines, print_table, share, shorten
 from partway.units import format_count, format_size
@@ -19,6 +21,8 @@ _EXAMPLES = """examples:
   partway inspect resnet50.onnx
   partway inspect detector.onnx --shape x=1,3,640,480
   partway inspect vad.onnx --shape input=1,576 --bind sr=16000 --json
+  partway inspect --list                  the paper's networks
+  partway inspect alexnet                 one of them
 """
 
 
@@ -30,7 +34,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         description="Show the layers of a model as it will be run, and where it can be cut.",
         epilog=_EXAMPLES,
     )
-    add_model(parser)
+    add_model(parser, required=False)
+    parser.add_argument("--list", action="store_true", help="show the networks that go by a name, and no model")
     add_json(parser)
     parser.set_defaults(run=run)
 
@@ -39,8 +44,15 @@ def run(arguments: argparse.Namespace) -> int:
     """Print layers and cuts; 0.
 
     Raises:
-        InputError: the model cannot be opened or bound.
+        InputError: the model cannot be opened or bound, or none is named.
     """
+    if arguments.list:
+        if arguments.model is not None:
+            raise InputError(f"--list shows the networks that go by a name; leave {arguments.model} out, or --list")
+        print_networks(as_json=arguments.json)
+        return 0
+    if arguments.model is None:
+        raise InputError("no MODEL was given; name an ONNX file, or one of the networks that --list shows")
     subject = open_subject(arguments)
     model = open_graph(subject, OrtRuntime(threads=arguments.threads), quiet=arguments.json)
     cuts = known_cuts(model)

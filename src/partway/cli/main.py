@@ -35,6 +35,7 @@ wherever that is fastest right now."""
 _EPILOG = """first steps:
   partway demo                            all of it here, in two minutes
   partway inspect model.onnx              where can it be cut?
+  partway inspect --list                  networks that need no file
   partway check model.onnx                is every cut's answer the model's?
   partway plan model.onnx --link lte      which cut is the fastest?
   partway serve models/                   on the server

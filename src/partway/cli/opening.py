@@ -89,7 +89,7 @@ def open_graph(subject: Subject, runtime: OrtRuntime, *, quiet: bool) -> Model:
     Raises:
         InputError: the runtime refuses the model under this binding.
     """
-    with waiting(f"simplifying {subject.source.path}", quiet=quiet):
+    with waiting(f"simplifying {subject.source.label}", quiet=quiet):
         return canonicalise(subject.source, subject.binding, runtime)
 
 

@@ -130,9 +130,18 @@ factor = as_argument(parse_factor)
 """`type=` of options that take a slowdown."""
 
 
-def add_model(parser: argparse.ArgumentParser) -> None:
-    """Add MODEL and what it takes to open it: shapes, bound values, threads."""
-    parser.add_argument("model", metavar="MODEL", help="an ONNX file; its external data lies beside it")
+MODEL_HELP = "an ONNX file, its external data beside it, or the name of a network (`partway inspect --list`)"
+"""What may be given for MODEL."""
+
+
+def add_model(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
+    """Add MODEL and what it takes to open it: shapes, bound values, threads.
+
+    Args:
+        parser: of the verb.
+        required: whether MODEL must be there; it is None where it is not.
+    """
+    parser.add_argument("model", metavar="MODEL", nargs=None if required else "?", help=MODEL_HELP)
     add_inputs(parser).add_argument(
         "--input",
         metavar="FILE",

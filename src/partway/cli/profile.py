@@ -80,7 +80,9 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument("--again", action="store_true", help="forget the samples that are there")
     parser.add_argument("--refit", action="store_true", help="measure nothing: fit to the samples that are there")
     group = parser.add_argument_group("instead of measuring the machine")
-    group.add_argument("--model", metavar="MODEL", help="time an ONNX file, to predict its pieces better")
+    group.add_argument(
+        "--model", metavar="MODEL", help="time an ONNX file, or a network by its name, to predict its pieces better"
+    )
     group.add_argument("--compare", nargs=2, metavar=("A", "B"), help="hold one profile beside another")
     add_inputs(parser)
     add_json(parser)

@@ -90,7 +90,7 @@ def run(arguments: argparse.Namespace) -> int:
     feeds = subject.feeds(arguments.seed)
     plan = read_plan(arguments.plan, subject)
     with InferenceSession(
-        arguments.model,
+        subject.source.path,
         server=arguments.server,
         credentials=credentials,
         model_name=arguments.model_name,

@@ -34,7 +34,7 @@ from partway.client.traffic import Traffic
 from partway.client.transport import GrpcTransport, Transport
 from partway.engine import CPU, NodeArg, OrtRuntime, OrtSession, Session, SlowSession, Stop
 from partway.errors import InputError, ModelError
-from partway.graph import Cache, Source
+from partway.graph import Cache, Source, find_model
 from partway.link import NAMED_LINKS, Link, LinkEstimate
 from partway.planning import CostTable, PlanDocument
 from partway.prediction.foresight import Foresight
@@ -45,7 +45,7 @@ class InferenceSession:
     """Runs an ONNX model, each request wherever it is expected to be answered first.
 
     Args:
-        path_or_model: the ONNX file.
+        path_or_model: the ONNX file, or the name of one of the paper's networks (`partway.zoo.named_network`).
         server: `grpc://host:port` of a `partway serve`, `grpcs://` for TLS; None to stay on the device.
         credentials: the token and certificates that the server asks for, and what its own is judged by.
         model_name: the model's name there; by default the file's stem.
@@ -55,7 +55,7 @@ class InferenceSession:
         timeout_s: the longest that a request waits for the server before it finishes alone, above 0.
         prior_link: what to expect of the network before anything was sent.
         device_slowdown: emulates a device so many times slower; answers are the same, times are labelled.
-        cache: where canonical graphs lie; by default the one of `PARTWAY_CACHE`.
+        cache: where canonical graphs and named networks lie; by default the one of `PARTWAY_CACHE`.
         transport: carries the requests instead of a connection to `server`.
         profile: of this device, or its path: costs are then predicted, and few are timed.
         codecs: what crossing tensors may be packed with where that pays and the server can undo it; by default every
@@ -101,7 +101,8 @@ class InferenceSession:
         self._world = world = self._surroundings()
         guide = guide_of(plan, codecs, world)
         door = None if transport is not None or server is None else Door(read_route(server, credentials))
-        self._path = Path(path_or_model)
+        self._found = find_model(path_or_model, cache=cache)  # held, so that a network's file stays
+        self._path = self._found.path
         self._runtime = OrtRuntime(threads=threads, providers=providers)
         foresight = None if profile is None else Foresight.of(profile, self._runtime)
         self._slowdown = device_slowdown

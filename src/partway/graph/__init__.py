@@ -19,6 +19,7 @@ from partway.graph.extent import most_crossing_bytes
 from partway.graph.kernels import Kernel, Operand, read_kernels, resident_bytes
 from partway.graph.memory import head_bytes
 from partway.graph.model import Model, Node
+from partway.graph.named import FoundModel, find_model
 from partway.graph.rows import row_independent
 from partway.graph.slicing import Adapter, Slicer
 from partway.graph.source import Source
@@ -31,6 +32,7 @@ __all__ = [
     "Cache",
     "Cut",
     "Entry",
+    "FoundModel",
     "GraphRuntime",
     "Kernel",
     "Model",
@@ -46,6 +48,7 @@ __all__ = [
     "cut_of",
     "device_only",
     "dtype_name",
+    "find_model",
     "head_bytes",
     "match_value",
     "most_crossing_bytes",

@@ -2,7 +2,8 @@
 
     $PARTWAY_CACHE (default ~/.cache/partway)
       sources/<path hash>.json       what a source file was when it was last read
-      graphs/<key>/                  a canonical graph, its weights, graphs optimised for this machine
+      graphs/<key>/                  a canonical graph, its weights, graphs optimised for this machine,
+                                      or a network that goes by a name
       graphs/<key>.lock              exclusive while it is made or removed, shared while it is used
       weights/<sha256>.bin           weight files by content, hard-linked into the graphs that use them
 

@@ -157,7 +157,7 @@ def _simplify(
     except EngineError as error:
         shapes = {name: list(shape) for name, shape in binding.shapes}
         raise BindingError(
-            f"ONNX Runtime refuses {source.path} with the shapes {shapes}: {error}; give shapes that the model takes, "
+            f"ONNX Runtime refuses {source.label} with the shapes {shapes}: {error}; give shapes that the model takes, "
             "and hold inputs that switch between its branches constant (--bind NAME=VALUE)"
         ) from error
     _mark_invented(target, frozenset(model.graph.initializers))

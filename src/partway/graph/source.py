@@ -1,7 +1,7 @@
 """Source models: any ONNX file as its author left it.
 
-Input: a path. Output: a `Source` with the model's identity, declared inputs and outputs, and the names that
-its author gave to tensors; the graph itself is read again only when a binding must be canonicalised.
+Input: a path, or the name of a network. Output: a `Source` with the model's identity, declared inputs and outputs, and
+the names that its author gave to tensors; the graph itself is read again only when a binding must be canonicalised.
 Called by the client, the server's repository and every command that takes a MODEL.
 """
 
@@ -20,9 +20,10 @@ from google.protobuf.message import DecodeError
 from partway.documents import Document, read_document, write_document
 from partway.errors import BindingError, DocumentError, ModelError
 from partway.graph.binding import Binding, bind_inputs
-from partway.graph.cache import Cache
+from partway.graph.cache import Cache, Entry
 from partway.graph.digest import digest_model
 from partway.graph.external import resolve_external_data
+from partway.graph.named import find_model
 from partway.graph.tensors import TensorInfo, TensorRecord, read_value
 
 logger = logging.getLogger(__name__)
@@ -50,13 +51,14 @@ class Source:
     """An ONNX model as its author left it.
 
     Attributes:
-        path: the file, as given.
+        path: the file: as given, or a network's in the cache.
         digest: its identity, `sha256:` and hex digits: equal for equal graphs and weights, however packed.
         inputs: declared inputs that must be fed.
         optional_inputs: inputs with a default, which may be fed.
         outputs: declared outputs.
         names: names of all top-level tensors; only these may cross a cut.
         stamp: name, size, time and inode of the files that it was read from.
+        entry: what keeps a network's file in the cache as long as the source is held; None for other files.
     """
 
     path: Path
@@ -66,23 +68,23 @@ class Source:
     outputs: tuple[TensorInfo, ...]
     names: frozenset[str]
     stamp: _Stamp = field(repr=False, compare=False)
+    entry: Entry | None = field(default=None, repr=False, compare=False)
 
     @classmethod
     def open(cls, path: str | Path, *, cache: Cache | None = None) -> "Source":
-        """The model stored at `path`.
+        """The model stored at `path`, or the network of that name.
 
         Args:
-            path: an ONNX file; external data lies beside it.
-            cache: remembers the digest of unchanged files; by default the one of `PARTWAY_CACHE`.
+            path: an ONNX file, its external data beside it; else a name that `find_model` knows.
+            cache: remembers the digest of unchanged files, and holds networks; by default the one of `PARTWAY_CACHE`.
 
         Raises:
             ModelError: no such file, or not a model that can be read.
             InputError: the cache cannot be written.
         """
-        path = Path(path)
-        if not path.is_file():
-            raise ModelError(f"there is no model file at {path}")
         cache = cache or Cache.default()
+        found = find_model(path, cache=cache)
+        path = found.path
         key = hashlib.sha256(str(path.absolute()).encode()).hexdigest()[:32]
         memo_path = cache.sources / f"{key}.json"
         memo = _remembered(memo_path)
@@ -98,7 +100,13 @@ class Source:
             outputs=tuple(tensor.info() for tensor in memo.outputs),
             names=frozenset(memo.names),
             stamp=memo.stamp,
+            entry=found.entry,
         )
+
+    @property
+    def label(self) -> str:
+        """What people call it: the path that they gave, or the network's name."""
+        return str(self.path) if self.entry is None else self.path.stem
 
     def bind(
         self,

@@ -133,9 +133,7 @@ def prepare(
     feeds = random_feeds(model.inputs, np.random.default_rng(seed))
     if whole.cut.head is not None:
         store.session(whole.cut.head).run({name: feeds[name] for name in whole.cut.head.inputs})
-    return Trial(
-        name=str(source.path), model=model, optimised=optimised, feeds=feeds, whole=whole, cuts=tuple(estimates)
-    )
+    return Trial(name=source.label, model=model, optimised=optimised, feeds=feeds, whole=whole, cuts=tuple(estimates))
 
 
 def measure(
