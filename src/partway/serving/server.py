@@ -38,6 +38,7 @@ from partway.serving.grpc_face import GrpcFace, report_of
 from partway.serving.grpc_options import grpc_options
 from partway.serving.handlers import Handlers
 from partway.serving.health import HealthService
+from partway.serving.heap import find_trim, keep_trimmed
 from partway.serving.intake import GuardedService, Intake, known_room, open_room
 from partway.serving.journal import Journal
 from partway.serving.learning import Learner
@@ -270,11 +271,13 @@ class Server:
             loop.add_signal_handler(number, stopping.set)
         if self._tokens is not None:
             loop.add_signal_handler(signal.SIGHUP, functools.partial(self._tokens.refresh, always=True))
+        trimming = asyncio.create_task(keep_trimmed(find_trim()))
         try:
             await self.start()
             on_ready(self.address)
             await stopping.wait()
         finally:
+            trimming.cancel()
             await self.stop(grace_s, declining_s=_DECLINING_S)
             for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
                 loop.remove_signal_handler(number)
