@@ -2,7 +2,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from benchmarks.figure15_report import Marks, Row, draw, verdicts
+from benchmarks.figure15_report import Marks, Row, Turn, draw, verdicts
 
 from partway.cli.bench_contest import Summary
 
@@ -45,18 +45,28 @@ ROWS = (
 )
 
 
+TURNS = tuple(Turn(alone_s=0.05 + 0.001 * drift, beside_s=0.0505 + 0.001 * drift) for drift in range(10))
+
+
+def test_a_drift_of_the_device_is_not_taken_for_what_the_load_costs_it() -> None:
+    marks = Marks.of(ROWS, TURNS)
+    assert marks.solo_moves == pytest.approx(0.01, abs=0.001)
+    assert 0.0 < marks.solo_spread[0] < marks.solo_spread[1] < 0.02
+    slowed = [Turn(alone_s=turn.alone_s, beside_s=1.03 * turn.alone_s) for turn in TURNS]
+    assert not {what: held for what, _, held in verdicts(Marks.of(ROWS, slowed))}["the device's own time"]
+
+
 def test_marks_are_of_the_worst_load() -> None:
-    marks = Marks.of(ROWS)
+    marks = Marks.of(ROWS, TURNS)
     assert marks.server_only_climbs == pytest.approx(8)
     assert marks.worst_over_device == pytest.approx(0.1)
-    assert marks.solo_moves == pytest.approx(0.02)
     holds = {what: held for what, _, held in verdicts(marks)}
     assert holds["server-only climbs"]
     assert not holds["partway over device-only"]
 
 
 def held(rows: Sequence[Row]) -> dict[str, bool]:
-    return {what: held for what, _, held in verdicts(Marks.of(rows))}
+    return {what: held for what, _, held in verdicts(Marks.of(rows, TURNS))}
 
 
 def test_a_session_that_never_offloads_misses_a_mark_though_it_is_as_fast_as_the_device() -> None:
