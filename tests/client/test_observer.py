@@ -7,6 +7,7 @@ from partway.client.observer import Observer
 from partway.link import Link
 from partway.planning import CostTable, CutCost, decide
 from partway.testing import FakeClock
+from partway.wire import Load
 
 LINK = Link(uplink_bytes_per_s=5e6, downlink_bytes_per_s=5e6, rtt_s=0.01)
 
@@ -75,6 +76,17 @@ def test_a_busy_server_is_not_taken_for_a_slow_link() -> None:
     assert observer.link.link.uplink_bytes_per_s == pytest.approx(before), "four kilobytes are hardly why"
     observer.saw_silence(up_bytes=1_000_000, waited_s=0.45, rest_s=0.15)
     assert observer.link.link.uplink_bytes_per_s == pytest.approx(before), "that much it was to take"
+
+
+def test_an_answer_that_did_not_come_is_the_queues_doing_where_the_server_has_one() -> None:
+    clock = FakeClock()
+    observer = settled_observer(clock)
+    observer.saw_silence(up_bytes=1_000_000, waited_s=2.1, rest_s=0.1, queue_s=0.0)
+    assert observer.conditions().queue_delay_s == 0.0, "its bytes may be why, and no queue is known"
+    busy = Load(queue_delay_s=0.2, slowdown=1.0, service_s=0.0, queue_s=0.0)
+    observer.saw_answer(up_bytes=4000, down_bytes=500, network_s=0.01, load=busy)
+    observer.saw_silence(up_bytes=4000, waited_s=1.0, rest_s=0.3, queue_s=0.2)
+    assert observer.conditions().queue_delay_s == pytest.approx(0.9, rel=0.05)
 
 
 def test_bytes_that_should_have_been_there_long_ago_say_how_slow_the_link_is() -> None:

@@ -38,6 +38,7 @@ class Outlook:
         spread: how far that may be off, a standard deviation of its logarithm, from what link and costs know.
         local_s: seconds that the rest would take here.
         uplink_s: of `remaining_s`, the crossing tensors on their way.
+        queue_s: of `remaining_s`, waiting for the server's turn.
         thrifty: whether joules count, so that a tail here is not begun for the sake of latency alone.
         deadline_s: seconds left until the answer has to be there; infinite without a deadline.
     """
@@ -46,6 +47,7 @@ class Outlook:
     spread: float
     local_s: float
     uplink_s: float
+    queue_s: float = 0.0
     thrifty: bool = False
     deadline_s: float = math.inf
 
@@ -82,6 +84,7 @@ class Outlook:
             spread=deviation_s / remaining_s if remaining_s > 0.0 else 0.0,
             local_s=max(0.0, conditions.device_factor * (alone.device_s - cost.device_s)),
             uplink_s=part.uplink_s,
+            queue_s=conditions.queue_delay_s if cost.offloaded else 0.0,
             thrifty=thrifty,
             deadline_s=deadline_s,
         )

@@ -1,12 +1,15 @@
 """How busy a device takes the server to be: its reports, smoothed, aged, and doubted by each device in its own way.
 
-    report ──> smoothed ──> aged: fades to idle ──> times this device's own doubt ──> queue delay for the next decision
+    report ─> smoothed ─> aged: fades to idle ─> times the device's own doubt ─┬─> queue delay for the next decision
+    an answer that nobody waited for any longer ─> so much at least ───────────┘
 
 Many devices of one server read the same number. Were all to believe it to the letter, all would leave at the same
 moment, find the server idle, and all come back: a herd. So each gives queue delays a weight of its own, drawn anew
 from time to time: where the number lies near the point at which leaving pays, some leave and some stay, and the share
-that stays is the one that the server can bear. Input: reports. Output: queue delay and slowdown. Called by the
-observer, which locks; clock and randomness are handed in. `docs/link.md` shows the herd with and without.
+that stays is the one that the server can bear. Nobody takes it for much less than it is: who does sends to a server
+that is busy, waits in vain and computes it all here after that. Input: reports, and answers that did not come. Output:
+queue delay and slowdown. Called by the observer, which locks; clock and randomness are handed in. `docs/link.md` shows
+the herd with and without.
 """
 
 import math
@@ -23,8 +26,8 @@ _SMOOTHED_OVER_S = 1.0
 _FADES_IN_S = 5.0
 
 # Standard deviation of the logarithm of a device's weight, and how long it keeps one on average. Wide enough to spread
-# a herd over a factor of three of queue delay.
-_DOUBT, _DOUBT_LASTS_S = 0.8, 10.0
+# a herd over a factor of three of queue delay; the weight is never less than the last, see docs/link.md.
+_DOUBT, _DOUBT_LASTS_S, _LEAST_WEIGHT = 0.8, 10.0, 0.7
 
 
 class LoadView:
@@ -44,6 +47,7 @@ class LoadView:
         self._slowdown = 1.0
         self._heard_s = -math.inf
         self._reported_s: float | None = None
+        self._least_delay_s, self._overdue_s = 0.0, -math.inf
         self._weight = self._draw()
 
     @property
@@ -64,19 +68,35 @@ class LoadView:
         self._queue_delay_s = keep * self._queue_delay_s + (1.0 - keep) * load.queue_delay_s
         self._slowdown = keep * self._slowdown + (1.0 - keep) * load.slowdown
         self._heard_s, self._reported_s = now_s, load.queue_delay_s
+        self._least_delay_s = 0.0
         if self._generator.random() < 1.0 - math.exp(-min(max(since_s, 0.0), 1e6) / _DOUBT_LASTS_S):
             self._weight = self._draw()
 
+    def overdue(self, queue_delay_s: float) -> None:
+        """No answer came for so long that its request must have waited, and so it brings no report.
+
+        Args:
+            queue_delay_s: how long at least, in seconds; it holds until the server says how long it is.
+        """
+        self._least_delay_s, self._overdue_s = max(0.0, queue_delay_s), self._clock()
+
     def queue_delay_s(self) -> float:
         """What a request that is sent now may wait, in seconds."""
-        return self._weight * self._faded() * self._queue_delay_s
+        least_s = self._least_delay_s * _faded(self._clock() - self._overdue_s)
+        return max(least_s, self._weight * self.usual_delay_s)
+
+    @property
+    def usual_delay_s(self) -> float:
+        """The same by the reports alone, as who has no doubt takes them."""
+        return _faded(self._clock() - self._heard_s) * self._queue_delay_s
 
     def slowdown(self) -> float:
         """How many times longer than unloaded a tail may take now."""
-        return 1.0 + self._faded() * (self._slowdown - 1.0)
-
-    def _faded(self) -> float:
-        return math.exp(-max(self._clock() - self._heard_s, 0.0) / _FADES_IN_S)
+        return 1.0 + _faded(self._clock() - self._heard_s) * (self._slowdown - 1.0)
 
     def _draw(self) -> float:
-        return math.exp(self._generator.normal(0.0, self._doubt)) if self._doubt else 1.0
+        return max(_LEAST_WEIGHT, math.exp(self._generator.normal(0.0, self._doubt))) if self._doubt else 1.0
+
+
+def _faded(age_s: float) -> float:
+    return math.exp(-max(age_s, 0.0) / _FADES_IN_S)

@@ -17,6 +17,7 @@ from partway.planning import Conditions
 from partway.wire import Load
 
 _TELLING_SHARE = 0.3  # of the time that an answer was to take: its request's bytes, if their lateness is to tell
+_QUEUE_OF_UPLINK = 0.2  # of what a request's bytes take: a reported queue that may be why it was late
 _MOST_SLOWER = 4.0  # than believed, by one question without an answer
 _DEVICE_GAIN = 0.2
 _CROWDED_GAIN = 0.02  # of heads beside others: they tell of the crowd, and little of the device
@@ -107,11 +108,12 @@ class Observer:
             if load is not None:
                 self._load.saw(load)
 
-    def saw_silence(self, *, up_bytes: int, waited_s: float, rest_s: float | None = None) -> None:
-        """No answer came for as long as it was waited for: the link is at most so fast.
+    def saw_silence(self, *, up_bytes: int, waited_s: float, rest_s: float | None = None, queue_s: float = 0.0) -> None:
+        """No answer came for as long as it was waited for: the link is at most so fast, or the queue at least so long.
 
         What the server, its queue, the round trip and the answer were to take is no time of the request's bytes; and
-        where those were to take little of it all, the link is hardly why it was late.
+        where those were to take little of it all, the link is hardly why it was late. The queue may be, there and where
+        the server said that it has one.
 
         Args:
             up_bytes: length of the request.
@@ -119,16 +121,21 @@ class Observer:
             rest_s: of it, what all but the request's bytes was expected to take; None of a question, which takes the
                 round trip. It waits longer than its few bytes say anything about: in a tunnel, the rate would fall to
                 nearly none, and the budget for questions with it.
+            queue_s: of `rest_s`, the queue.
         """
         with self._lock:
             now_s = self._clock()
             link = self._estimator.estimate(now_s).link
             up_s = up_bytes / link.uplink_bytes_per_s
+            asked = rest_s is None
             if rest_s is None:
                 rest_s = link.rtt_s
                 waited_s = min(waited_s, rest_s + _MOST_SLOWER * up_s)
-            if up_s >= _TELLING_SHARE * (up_s + rest_s):
+            telling = up_s >= _TELLING_SHARE * (up_s + rest_s)
+            if telling:
                 self._estimator.observe_timeout(at_s=now_s, up_bytes=up_bytes, waited_s=waited_s - rest_s)
+            if not asked and (not telling or self._load.usual_delay_s >= _QUEUE_OF_UPLINK * up_s):
+                self._load.overdue(waited_s - (up_s + rest_s - queue_s))
 
     def saw_head(self, *, expected_s: float, took_s: float, alone: bool) -> None:
         """A head ran on the device: slow and bounded correction of what it is expected to take.

@@ -127,11 +127,11 @@ class Remote:
             self.hedge.saw(outlook, finish.exchange.round_trip_s)
         elif finish.error is not None:
             if isinstance(finish.error, ServerUnavailable) and waited_s >= sent.wait_s:
-                self._observer.saw_silence(up_bytes=sent.size_bytes, waited_s=waited_s, rest_s=outlook.rest_s)
+                self._was_late(sent, waited_s)
             self._failed(finish.error, sent.request)
         else:
             # A call that was withdrawn says no more than that. Its lateness counts; three in a row open the breaker.
-            self._observer.saw_silence(up_bytes=sent.size_bytes, waited_s=waited_s, rest_s=outlook.rest_s)
+            self._was_late(sent, waited_s)
             self.hedge.saw(outlook, waited_s)
             self.breaker.outrun()
 
@@ -193,6 +193,12 @@ class Remote:
     def close(self) -> None:
         """Let the connection go."""
         self._transport.close()
+
+    def _was_late(self, sent: SentRequest, waited_s: float) -> None:
+        outlook = sent.outlook
+        self._observer.saw_silence(
+            up_bytes=sent.size_bytes, waited_s=waited_s, rest_s=outlook.rest_s, queue_s=outlook.queue_s
+        )
 
     def _heard(self, exchange: Exchange, *, question: bool) -> None:
         self._ask_s = _ASK_S
