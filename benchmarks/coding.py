@@ -44,6 +44,7 @@ from partway.verification import (
 _EFFORT = Effort(budget_s=0.3)
 _TIMED_BYTES = 16384  # tensors below it take what calling a codec takes
 _ALLOWED = ("raw", "lossless", "within")
+_LINKS = ("3g", "lte", "wifi")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,7 +125,8 @@ def choices(costs: Sequence[CutCost], max_error: float, slowdown: float) -> Iter
         lossless,
         [*lossless, *(cost for cost in costs if cost not in lossless and cost.error <= max_error)],
     )
-    for name, link in NAMED_LINKS.items():
+    for name in _LINKS:
+        link = NAMED_LINKS[name]
         conditions = Conditions(
             uplink_bytes_per_s=link.uplink_bytes_per_s,
             downlink_bytes_per_s=link.downlink_bytes_per_s,

@@ -57,7 +57,7 @@ def test_a_named_radio_says_that_its_watts_are_constants_and_whose(name: str) ->
 
 def test_every_named_link_implies_its_radio_and_no_other_does() -> None:
     assert NAMED_RADIOS.keys() == NAMED_LINKS.keys()
-    assert radio_of(" LTE ") is NAMED_RADIOS["lte"]
+    assert radio_of(" LTE ") is radio_of("paper-lte") is NAMED_RADIOS["lte"]
     assert radio_of("up=5.85Mbit/s") is None
     assert radio_of("trace.csv") is None
 
@@ -93,8 +93,8 @@ def test_a_described_radio_may_stay_awake_after_the_last_packet() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "'' is no radio; write one of 3g, lte, wifi, or 'tx=1.2W"),
-        ("5g", "'5g' is no radio; write one of 3g, lte, wifi, or 'tx=1.2W"),
+        ("", "'' is no radio; write one of 3g, lte, paper-3g, paper-lte, paper-wifi, wifi, or 'tx=1.2W"),
+        ("5g", "'5g' is no radio; write one of 3g, lte, paper-3g, paper-lte, paper-wifi, wifi, or 'tx=1.2W"),
         ("tx=1W,rx=1W,idle=1W,lag=5ms", "'lag=5ms' in the radio .* is none of tx=, rx=, idle=, tail="),
         ("tx=1W,", "'' in the radio .* is none of tx=, rx=, idle=, tail="),
         ("tx=1W,tx=2W", "has 'tx' twice; give each of tx=, rx=, idle=, tail= once"),

@@ -46,8 +46,8 @@ def test_a_trace_may_be_the_whole_link_or_one_way_of_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "'' is no link; write one of 3g, lte, wifi, 'up="),
-        ("5g", "'5g' is no link; write one of 3g, lte, wifi, 'up="),
+        ("", "'' is no link; write one of 3g, lte, paper-3g, paper-lte, paper-wifi, wifi, 'up="),
+        ("5g", "'5g' is no link; write one of 3g, lte, paper-3g, paper-lte, paper-wifi, wifi, 'up="),
         ("up=1Mbit/s,lag=5ms", "'lag=5ms' in the link .* is none of up=, down=, rtt="),
         ("up=1Mbit/s,", "'' in the link .* is none of up=, down=, rtt="),
         ("up=1Mbit/s,up=2Mbit/s", "has 'up' twice; give each of up=, down=, rtt= once"),

@@ -150,7 +150,7 @@ def _huang(
 # Waiting: what we have of the source gives no figure for a wait inside a request. A radio that hears nothing
 # is in the first stage of its tail, so that stage's watts are taken. They are too many for a wait that
 # outlasts the stage (0.24 s on Wi-Fi, seconds elsewhere), and too few for one of milliseconds.
-NAMED_RADIOS: Mapping[str, Radio] = MappingProxyType(
+_HUANG: Mapping[str, Radio] = MappingProxyType(
     {
         "3g": _huang(
             up=868.98,
@@ -162,6 +162,9 @@ NAMED_RADIOS: Mapping[str, Radio] = MappingProxyType(
         "lte": _huang(up=438.39, down=51.97, base=1288.04, promotion=(260.1, 1210.7), tail=((11_576.0, 1060.0),)),
         "wifi": _huang(up=283.17, down=137.01, base=132.86, promotion=(79.1, 124.4), tail=((238.1, 119.3),)),
     }
+)
+NAMED_RADIOS: Mapping[str, Radio] = MappingProxyType(
+    {**_HUANG, **{f"paper-{name}": radio for name, radio in _HUANG.items()}}
 )
 """Radios by the names of `NAMED_LINKS`, so that a link's name implies its radio."""
 

@@ -1,6 +1,6 @@
 """Links as people write them: text comes in, a `Link` or a `LinkTrace` leaves.
 
-    lte                                          a named link
+    lte                                          a named link; paper-lte is that of the Neurosurgeon paper
     up=5.85Mbit/s,down=13.76Mbit/s,rtt=50ms      rates and round trip time
     trace.csv                                    a trace, for both ways
     up=trace.csv,down=20Mbit/s,rtt=40ms          a trace one way

@@ -65,7 +65,7 @@ def check_rtt(rtt_s: float) -> None:
 
 # Rates: as JointDNN (Eshratifar et al., IEEE TMC 2019) measured and DADS (INFOCOM 2019) reuses them.
 # Round trip times: assumptions of ours, typical of each radio; neither source gives them.
-NAMED_LINKS: Mapping[str, Link] = MappingProxyType(
+_JOINTDNN: Mapping[str, Link] = MappingProxyType(
     {
         "3g": Link(
             uplink_bytes_per_s=parse_rate("1.1Mbit/s"),
@@ -84,3 +84,24 @@ NAMED_LINKS: Mapping[str, Link] = MappingProxyType(
         ),
     }
 )
+
+_PAPER_IMAGE_BYTES = 227 * 227 * 3  # one byte a colour, which the paper rounds to 152 KB
+
+
+def _paper_link(*, upload_s: float, down: str) -> Link:
+    return Link(uplink_bytes_per_s=_PAPER_IMAGE_BYTES / upload_s, downlink_bytes_per_s=parse_rate(down), rtt_s=0.0)
+
+
+# Links of Kang et al., Neurosurgeon, ASPLOS 2017. Uplinks: at which the upload of AlexNet's image takes what Fig. 3
+# says. Downlinks: the paper counts no answers; as its authors have them in their files (DjiNN's repository,
+# graph-gen/offloading/prediction_model/neurosurgeon.py). Round trip: none, since the measured uploads hold it.
+_NEUROSURGEON: Mapping[str, Link] = MappingProxyType(
+    {
+        "paper-3g": _paper_link(upload_s=0.870, down="3.84Mbit/s"),
+        "paper-lte": _paper_link(upload_s=0.180, down="24.3Mbit/s"),
+        "paper-wifi": _paper_link(upload_s=0.095, down="34.2Mbit/s"),
+    }
+)
+
+NAMED_LINKS: Mapping[str, Link] = MappingProxyType({**_JOINTDNN, **_NEUROSURGEON})
+"""Links by name: as JointDNN measured them, and those of Neurosurgeon under `paper-`."""
