@@ -15,7 +15,7 @@ from partway.documents import (
     decode_document,
     encode_document,
     read_document,
-    read_either,
+    read_one_of,
     write_atomically,
     write_document,
 )
@@ -35,6 +35,11 @@ class Letter(Document, frozen=True, kw_only=True):
     version: ClassVar[int] = 1
 
     to: str
+
+
+class Parcel(Document, frozen=True, kw_only=True):
+    kind: ClassVar[str] = "partway.parcel"
+    version: ClassVar[int] = 1
 
 
 notes = st.builds(Note, text=st.text(), numbers=st.lists(st.floats(allow_nan=False, allow_infinity=False)).map(tuple))
@@ -125,19 +130,20 @@ def test_a_path_that_cannot_be_read_or_written_is_one_clear_error(tmp_path: Path
     assert [file.name for file in tmp_path.iterdir()] == ["folder"]
 
 
-def test_one_of_two_kinds_is_told_by_what_the_document_says_that_it_is(tmp_path: Path) -> None:
-    for document in (NOTE, Letter(to="b")):
+def test_one_of_several_kinds_is_told_by_what_the_document_says_that_it_is(tmp_path: Path) -> None:
+    for document in (NOTE, Letter(to="b"), Parcel()):
         write_document(tmp_path / "post", document)
-        assert read_either(tmp_path / "post", Note, Letter) == document
-        assert read_either(tmp_path / "post", Letter, Note) == document
+        assert read_one_of(tmp_path / "post", Note, Letter, Parcel) == document
+        assert read_one_of(tmp_path / "post", Parcel, Letter, Note) == document
 
 
-def test_a_third_kind_is_refused_with_both_names(tmp_path: Path) -> None:
+def test_another_kind_is_refused_with_the_names_of_all_that_are_not(tmp_path: Path) -> None:
     (tmp_path / "post").write_text('{"kind":"partway.plan","version":1}')
-    with pytest.raises(DocumentError, match=r"'partway.plan' .*; a 'partway.note' or a 'partway.letter' document"):
-        read_either(tmp_path / "post", Note, Letter)
+    wanted = "a 'partway.note' or a 'partway.letter' or a 'partway.parcel' document was expected"
+    with pytest.raises(DocumentError, match=f"'partway.plan' .*; {wanted}"):
+        read_one_of(tmp_path / "post", Note, Letter, Parcel)
     with pytest.raises(DocumentError, match="cannot read"):
-        read_either(tmp_path / "none", Note, Letter)
+        read_one_of(tmp_path / "none", Note, Letter, Parcel)
 
 
 def test_what_is_written_may_be_read_as_far_as_the_umask_says(tmp_path: Path) -> None:

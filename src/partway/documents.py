@@ -36,7 +36,8 @@ class _Header(msgspec.Struct, frozen=True):
 
 
 DocumentType = TypeVar("DocumentType", bound=Document)
-OtherType = TypeVar("OtherType", bound=Document)
+SecondType = TypeVar("SecondType", bound=Document)
+ThirdType = TypeVar("ThirdType", bound=Document)
 
 
 def encode_document(document: Document) -> bytes:
@@ -86,19 +87,24 @@ def read_document(path: Path, expected: type[DocumentType]) -> DocumentType:
     return decode_document(_read(path), expected, where=str(path))
 
 
-def read_either(path: Path, expected: type[DocumentType], other: type[OtherType]) -> DocumentType | OtherType:
-    """The document stored at `path`, of one kind or another.
+def read_one_of(
+    path: Path, first: type[DocumentType], second: type[SecondType], third: type[ThirdType]
+) -> DocumentType | SecondType | ThirdType:
+    """The document stored at `path`, of any of three kinds.
 
     Raises:
-        DocumentError: the file is missing, unreadable, or no such document of either kind.
+        DocumentError: the file is missing, unreadable, or no such document of any of the kinds.
     """
     text = _read(path)
     kind = _header(text, str(path)).kind
-    if kind == expected.kind:
-        return decode_document(text, expected, where=str(path))
-    if kind == other.kind:
-        return decode_document(text, other, where=str(path))
-    raise DocumentError(f"{path} is a {kind!r} document; a {expected.kind!r} or a {other.kind!r} document was expected")
+    if kind == first.kind:
+        return decode_document(text, first, where=str(path))
+    if kind == second.kind:
+        return decode_document(text, second, where=str(path))
+    if kind == third.kind:
+        return decode_document(text, third, where=str(path))
+    wanted = " or ".join(f"a {record.kind!r}" for record in (first, second, third))
+    raise DocumentError(f"{path} is a {kind!r} document; {wanted} document was expected")
 
 
 def _read(path: Path) -> bytes:

@@ -119,7 +119,7 @@ def test_profiles_that_cannot_be_used_are_one_line(partway: Command, tmp_path: P
     path, plan = chain_model(tmp_path), tmp_path / "plan.json"
     words = ("plan", path, *LINK, "--server", file)
     partway(*words, "--device", file, "-o", plan)
-    assert "a 'partway.measurement' or a 'partway.profile' document was expected" in complaint(
+    assert "a 'partway.measurement' or a 'partway.profile' or a 'partway.machine' document was expected" in complaint(
         partway, *words, "--device", plan
     )
     threads = complaint(partway, *words, "--device", file, "--threads", "2")

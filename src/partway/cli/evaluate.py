@@ -15,14 +15,13 @@ from partway.cli.evaluate_report import Report, document, plotted, print_report
 from partway.cli.foreign import foreign
 from partway.cli.options import MODEL_HELP, add_inputs, add_json, add_threads, as_argument, only_once, parse_count
 from partway.cli.writing import require_writable
-from partway.documents import read_document
 from partway.engine import OrtRuntime
 from partway.errors import EngineError, InputError
 from partway.graph import Binding, Source
 from partway.prediction.evaluation import summarise
 from partway.prediction.model_evaluation import ModelEvaluation
 from partway.prediction.predictor import Predictor
-from partway.prediction.profile import Profile
+from partway.prediction.profile import read_profile
 from partway.prediction.trial import CUTS, MOST_CUTS, Trial, measure, prepare
 from partway.profiling.comparison import PASSES
 from partway.profiling.machine import read_machine
@@ -93,7 +92,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.plot is not None:
         require_drawable(arguments.plot)
         require_writable(arguments.plot)
-    profile = read_document(arguments.profile, Profile)
+    profile = read_profile(arguments.profile)
     threads = profile.settle_threads(arguments.threads)
     predictor = profile.predictor(threads)
     runtime = OrtRuntime(threads=threads, providers=profile.providers)

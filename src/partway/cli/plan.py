@@ -1,8 +1,8 @@
 """`partway plan`: which cut is the best over a given link, under which codec, and what every other would take.
 
 Input: a model, a link, what is to be made small and what must hold, and costs: measured on this machine, or read from
-measurements or profiles of two. Output: a ranked table or JSON, and on request a plan, a figure or a page; for several
-links or machines a table of what is best for each.
+measurements, profiles or datasheets of two. Output: a ranked table or JSON, and on request a plan, a figure or a page;
+for several links or machines a table of what is best for each.
 """
 
 import argparse
@@ -18,7 +18,7 @@ from partway.cli.options import add_json, add_model, as_argument, count_or_none,
 from partway.cli.plan_costs import Costing
 from partway.cli.plan_energy import EnergyAccount, add_energy
 from partway.cli.plan_goal import add_goal, charge_of, codecs_of, goal_of
-from partway.cli.plan_pair import Pair, Planned, metered_power
+from partway.cli.plan_pair import Pair, Planned, own_power
 from partway.cli.plan_show import show_view
 from partway.cli.writing import require_writable
 from partway.documents import write_document
@@ -53,11 +53,18 @@ what if: every combination of links, devices and servers
   partway plan resnet50.onnx --link 3g --link lte --link wifi \\
           --device pi4.json --device pi5.json --server xeon.json
 
-A link is 3g, lte or wifi; up=RATE,down=RATE,rtt=TIME; or a CSV trace with the
-columns t_s and mbps. Measured costs are kept and used again. Cuts that were
+the machines and links of the Neurosurgeon paper, from datasheets:
+  partway plan alexnet.onnx --link paper-wifi \\
+          --device jetson-tk1-gpu --server tesla-k40
+
+A link is 3g, lte or wifi, or paper-3g, paper-lte or paper-wifi; or
+up=RATE,down=RATE,rtt=TIME; or a CSV trace with the columns t_s and mbps.
+A machine is jetson-tk1-cpu, jetson-tk1-gpu or tesla-k40, or a file: of
+--measure-only, of partway profile, or of kind partway.machine, which says of
+a machine what its datasheet says. Measured costs are kept and used again. Cuts that were
 neither measured nor predicted lie between their neighbours, by work or by
-predicted seconds. Either file may be a measurement (of --measure-only) or a
-profile; with two profiles nothing is run but what codecs are tried on.
+predicted seconds. With two profiles or machines nothing is run but what codecs
+are tried on.
 """
 
 
@@ -103,11 +110,11 @@ def _add_costs(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         type=Path,
-        metavar="FILE",
-        help="the device's measurement or profile, instead of this machine's (repeatable: what if)",
+        metavar="FILE|NAME",
+        help="the device's measurement or profile, or a machine's name, instead of this machine (repeatable: what if)",
     )
     group.add_argument(
-        "--server", action="append", default=[], type=Path, metavar="FILE", help="the server's, likewise"
+        "--server", action="append", default=[], type=Path, metavar="FILE|NAME", help="the server's, likewise"
     )
     group.add_argument(
         "--strict", action="store_true", help="refuse profiles that never sampled a kind of kernel that is needed"
@@ -165,9 +172,7 @@ def run(arguments: argparse.Namespace) -> int:
     ]
     _check_use(arguments, pairs, codecs)
     accounts = {
-        (pair, situation.text): EnergyAccount.of(
-            arguments, situation.text, metered_power(pair.device, arguments.threads)
-        )
+        (pair, situation.text): EnergyAccount.of(arguments, situation.text, own_power(pair.device, arguments.threads))
         for pair, situation in itertools.product(pairs, situations)
     }
     subject, model, runtime = _open(arguments)

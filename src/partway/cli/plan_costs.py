@@ -1,7 +1,7 @@
 """From two machines to the plan of a pair: which cuts, what they cost, under which codecs.
 
-    measured or profiled ─> seconds of nodes ─> search ─> cuts it proposes ─┐
-                                         lists: single tensors, candidates ─┴─> pieces priced ─> codecs ─> plan
+    measured, profiled, analytic ─> seconds of nodes ─> search ─> cuts it proposes ─┐
+                                                 lists: single tensors, candidates ─┴─> pieces priced ─> codecs ─> plan
 
 Input: the user's documents, or what is measured here and now. Output: a `Planned` for each pair of machines. Called by
 `partway plan`.
@@ -22,7 +22,15 @@ from partway.cli.opening import Subject
 from partway.cli.plan_coding import CodedRows, Coding
 from partway.cli.plan_energy import EnergyAccount
 from partway.cli.plan_pair import Pair, Planned
-from partway.cli.plan_sources import Source, Whose, measured_source, predicted_source, read_source
+from partway.cli.plan_sources import (
+    SideDocument,
+    Source,
+    Whose,
+    analytic_source,
+    measured_source,
+    predicted_source,
+    read_source,
+)
 from partway.codecs import available_codecs
 from partway.engine import OrtRuntime, PieceStore
 from partway.errors import InputError
@@ -35,11 +43,13 @@ from partway.planning import (
     SearchRecord,
     additive_gap,
     allows,
+    analytic_nodes,
     costs_of_sides,
     make_plan,
     propose_cuts,
 )
 from partway.planning.nodes import measured_nodes, profiled_nodes
+from partway.prediction.analytic import AnalyticMachine
 from partway.prediction.profile import Profile
 from partway.profiling import Measurement
 from partway.reporting import waiting
@@ -87,7 +97,7 @@ class Costing:
             quiet=arguments.json,
         )
         self._taken: Taken | None = None
-        self._read: dict[Path, Measurement | Profile] = {}
+        self._read: dict[Path, SideDocument] = {}
 
     def plan(self, pair: Pair, energy: EnergyAccount, conditions: Conditions) -> Planned:
         """The plan of one pair of machines.
@@ -138,9 +148,9 @@ class Costing:
             notes=tuple(dict.fromkeys(notes)),
         )
 
-    def _documents(self, pair: Pair, proposed: Sequence[Cut]) -> dict[Whose, Measurement | Profile]:
+    def _documents(self, pair: Pair, proposed: Sequence[Cut]) -> dict[Whose, SideDocument]:
         # Read once, and measured here where there is no file.
-        found: dict[Whose, Measurement | Profile] = {}
+        found: dict[Whose, SideDocument] = {}
         sides: tuple[tuple[Whose, Path | None], ...] = (("device", pair.device), ("server", pair.server))
         for whose, path in sides:
             if path is not None and path not in self._read:
@@ -153,7 +163,7 @@ class Costing:
             cuts,
             device=device.side,
             server=server.side,
-            power=self._arguments.device_power,
+            power=energy.power,
             memory_bytes=[head_bytes(self._model, cut) for cut in cuts],
         )
         allowed = [pair for pair in zip(cuts, rows, strict=True) if allows(pair[0], self._restrictions)]
@@ -207,9 +217,11 @@ class Costing:
         more = (self._subject.feeds(self._arguments.seed + step) for step in range(1, _MADE_UP))
         return (self._sample(), *more)
 
-    def _nodes(self, document: Measurement | Profile, whose: Whose) -> np.ndarray:
+    def _nodes(self, document: SideDocument, whose: Whose) -> np.ndarray:
         if isinstance(document, Measurement):
             return measured_nodes(self._model, document)
+        if isinstance(document, AnalyticMachine):
+            return analytic_nodes(self._model, document)
         try:
             return profiled_nodes(self._model, document, threads=self._runtime.threads)
         except InputError as error:
@@ -225,13 +237,15 @@ class Costing:
 
     def _source(
         self,
-        document: Measurement | Profile,
+        document: SideDocument,
         whose: Whose,
         cuts: tuple[Cut, ...],
         store: PieceStore | None,
         *,
         slowdown: float = 1.0,
     ) -> Source:
+        if isinstance(document, AnalyticMachine):
+            return analytic_source(self._model, cuts, document, whose, slowdown=slowdown)
         if isinstance(document, Measurement) or store is None:
             if isinstance(document, Profile):
                 raise InputError(f"the {whose}'s profile needs a graph that is optimised here, and there is none")

@@ -1,7 +1,7 @@
 """Joules of a plan: what the device draws by meter or by constants, and what its radio draws.
 
-Input: `--device-power`, `--radio`, `--tail`, the link's name, and whether the device's profile has a meter. Output: an
-`EnergyAccount`, which turns conditions into watts and says where every number comes from. Called by `partway plan`.
+Input: `--device-power`, `--radio`, `--tail`, the link's name, and what the device's document says of its watts. Output:
+an `EnergyAccount`, which turns conditions into watts and says where every number comes from. Called by `partway plan`.
 """
 
 import argparse
@@ -25,7 +25,7 @@ def add_energy(parser: argparse.ArgumentParser) -> None:
         type=as_argument(parse_power),
         metavar="POWER",
         help="its watts, idle=2.7W,active=6.4W or a machine's name such as raspberry-pi-4; its profile's meter is "
-        "taken before them",
+        "taken before them, its datasheet after them",
     )
     group.add_argument(
         "--radio",
@@ -45,7 +45,8 @@ class EnergyAccount:
     """Where joules come from.
 
     Attributes:
-        power: the device's constants; None where the user gave none.
+        power: the device's constants: the user's, or else those of its datasheet; None where there are neither.
+        own: whether they are those of its datasheet.
         metered: what a meter told the device's profile; None without one. It goes before constants.
         radio: what the link's radio draws; None where nothing is known of it.
         tail: whether each offloaded request pays the radio's tail.
@@ -53,26 +54,29 @@ class EnergyAccount:
     """
 
     power: ConstantPower | None
+    own: bool
     metered: FittedPower | None
     radio: Radio | None
     tail: bool
     slowdown: float
 
     @classmethod
-    def of(cls, arguments: argparse.Namespace, link: str, metered: FittedPower | None) -> "EnergyAccount":
+    def of(cls, arguments: argparse.Namespace, link: str, told: FittedPower | ConstantPower | None) -> "EnergyAccount":
         """The account that the arguments ask for.
 
         Args:
             arguments: of `add_energy`.
             link: as the user wrote it; a name implies a radio.
-            metered: what the device's profile says.
+            told: what the device's document says of its watts.
 
         Raises:
             InputError: a radio or its tail is asked for where the rest is not known.
         """
+        datasheet = told if isinstance(told, ConstantPower) else None
         account = cls(
-            power=arguments.device_power,
-            metered=metered,
+            power=arguments.device_power or datasheet,
+            own=arguments.device_power is None and datasheet is not None,
+            metered=told if isinstance(told, FittedPower) else None,
             radio=arguments.radio or radio_of(link),
             tail=arguments.tail,
             slowdown=arguments.device_slowdown,
@@ -143,7 +147,7 @@ class EnergyAccount:
         if source is None:
             return
         yield f"joules of the device: {source}"
-        if self.metered is None and self.power is not None and self.power.name != "given":
+        if self.metered is None and self.power is not None and self.power.name != "given" and not self.own:
             name = self.power.name
             yield f"watts are of {name}, seconds of the device that is planned for: for its own joules give its profile"
         if self.metered is not None:

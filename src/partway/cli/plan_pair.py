@@ -11,8 +11,10 @@ from partway.cli.plan_sources import Source, read_source
 from partway.errors import InputError
 from partway.graph import Cut
 from partway.planning import NodeCosts, PlanDocument
+from partway.prediction.analytic import AnalyticMachine
 from partway.prediction.energy import FittedPower
 from partway.prediction.profile import Profile
+from partway.profiling.power import ConstantPower
 
 _HERE = "measured on this machine"
 
@@ -55,14 +57,16 @@ class Planned:
     notes: tuple[str, ...]
 
 
-def metered_power(path: Path | None, threads: int | None) -> FittedPower | None:
-    """What a meter told the device's profile; None without one.
+def own_power(path: Path | None, threads: int | None) -> FittedPower | ConstantPower | None:
+    """What the device's document says of its watts: a meter's, or those of a datasheet; None where it says nothing.
 
     Raises:
-        DocumentError: the file is neither a measurement nor a profile, or cannot be read.
+        DocumentError: the file is of another kind, or cannot be read.
         InputError: the profile has nothing for this number of threads.
     """
     document = None if path is None else read_source(path)
+    if isinstance(document, AnalyticMachine):
+        return document.power
     if not isinstance(document, Profile):
         return None
     try:

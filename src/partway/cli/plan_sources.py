@@ -1,4 +1,4 @@
-"""Where a plan's costs come from: measurements or profiles, of this machine or of others, for either side.
+"""Where a plan's costs come from, for either side: a measurement, a profile or a datasheet, of this machine or another.
 
 Input: documents that the user named, or what was measured now. Output: a `Source` for each side, with all that the
 reader should know of it. Called by `partway plan`.
@@ -10,19 +10,21 @@ from pathlib import Path
 from typing import Literal
 
 from partway.cli.measurement_report import DISTURBED_SHARE
-from partway.documents import read_either
+from partway.documents import read_one_of
 from partway.engine import OrtRuntime, PieceStore
-from partway.errors import InputError
+from partway.errors import DocumentError, InputError
 from partway.graph import Cut, Model
-from partway.planning import PredictedSide, Side, predicted_side
+from partway.planning import PredictedSide, Side, analytic_side, predicted_side
 from partway.planning.measured import describe_environment, measured_side, slowed
 from partway.planning.predicted import describe_profile, graph_differences
+from partway.prediction.analytic import NAMED_MACHINES, AnalyticMachine, named_machine
 from partway.prediction.energy import FittedPower
 from partway.prediction.profile import Profile
 from partway.profiling import Measurement
 from partway.profiling.machine import read_machine
 
 Whose = Literal["device", "server"]
+SideDocument = Measurement | Profile | AnalyticMachine
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,9 +34,9 @@ class Source:
     Attributes:
         side: what its pieces take.
         machine: the machine, in words.
-        how: whether its times were measured or predicted.
+        how: whether its times were measured, predicted from a profile, or worked out from a datasheet.
         emulated_slowdown: 1 for the machine as it is.
-        busy_share: how much of it others took while it was measured; None for a profile.
+        busy_share: how much of it others took while it was measured; None where nothing was.
         unsampled: kinds of kernel that its profile knows by a roofline only.
         power: what a meter told its profile.
         notes: what the reader should know of it.
@@ -42,7 +44,7 @@ class Source:
 
     side: Side
     machine: str
-    how: Literal["measured", "predicted"]
+    how: Literal["measured", "predicted", "analytic"]
     emulated_slowdown: float = 1.0
     busy_share: float | None = None
     unsampled: tuple[str, ...] = ()
@@ -50,13 +52,21 @@ class Source:
     notes: tuple[str, ...] = ()
 
 
-def read_source(path: Path) -> Measurement | Profile:
-    """The document that the user named for a side.
+def read_source(path: Path) -> SideDocument:
+    """The document that the user named for a side: a file's, or that of a machine that ships with the package.
 
     Raises:
-        DocumentError: it is neither a measurement nor a profile, or cannot be read.
+        DocumentError: it is of another kind, or cannot be read.
     """
-    return read_either(path, Measurement, Profile)
+    named = named_machine(str(path))
+    if named is not None:
+        return named
+    if path.name == str(path) and not path.suffix and not path.exists():
+        raise DocumentError(
+            f"there is no file {path}, nor a machine of that name; write a file's path or one of "
+            f"{', '.join(NAMED_MACHINES)}"
+        )
+    return read_one_of(path, Measurement, Profile, AnalyticMachine)
 
 
 def measured_source(
@@ -126,6 +136,30 @@ def predicted_source(
         unsampled=found.unsampled,
         power=found.power,
         notes=tuple(_notes_on_profile(profile, found, whose, runtime)),
+    )
+
+
+def analytic_source(
+    model: Model, cuts: Sequence[Cut], machine: AnalyticMachine, whose: Whose, *, slowdown: float = 1.0
+) -> Source:
+    """A side that is known by its datasheet.
+
+    Args:
+        model: the canonical graph.
+        cuts: the plan's.
+        machine: what is known.
+        whose: which side.
+        slowdown: emulate a machine so many times slower.
+    """
+    return Source(
+        side=analytic_side(model, cuts, machine).slowed(slowdown),
+        machine=machine.describe(slowdown),
+        how="analytic",
+        emulated_slowdown=slowdown,
+        notes=(
+            f"the {whose}'s seconds are analytic: from the datasheet of {machine.name} and stated assumptions, layer "
+            "by layer; nothing was timed there",
+        ),
     )
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from partway.cli.plan_report import PlanReport, joules, total_j
 from partway.planning import PlanDocument, RankedCut, SearchRecord
+from partway.planning.costs import How
 from partway.reporting import Column, print_lines, print_table
 from partway.units import format_duration, format_rate, format_size
 
@@ -154,7 +155,10 @@ def _proven(plan: PlanDocument, search: SearchRecord) -> str:
     return "and the best of all may be better: for these limits no bound is known"
 
 
+_HOWS: tuple[How, ...] = ("measured", "predicted", "interpolated", "analytic")
+
+
 def _provenance(report: PlanReport) -> str:
     counts = Counter(ranked.cost.how for ranked in report.ranked)
-    cuts = ", ".join(f"{counts[how]} {how}" for how in ("measured", "predicted", "interpolated") if counts[how])
+    cuts = ", ".join(f"{counts[how]} {how}" for how in _HOWS if counts[how])
     return f"device {report.device.how}, server {report.server.how}; of the cuts {cuts}"

@@ -17,7 +17,7 @@ from partway.engine import OrtRuntime
 from partway.errors import InputError
 from partway.prediction.calibrating import TimedPiece, calibrate
 from partway.prediction.compare import HEADINGS, compare_profiles, comparison_rows
-from partway.prediction.profile import Profile
+from partway.prediction.profile import Profile, read_profile
 from partway.prediction.trial import prepare
 from partway.profiling.machine import read_machine
 from partway.reporting import Column, follow, print_json, print_lines, print_table, waiting
@@ -73,7 +73,7 @@ def run_compare(arguments: argparse.Namespace) -> int:
     Raises:
         InputError: a profile cannot be read, or the two have no setting of threads in common.
     """
-    first, second = (read_document(Path(path), Profile) for path in arguments.compare)
+    first, second = (read_profile(Path(path)) for path in arguments.compare)
     threads = arguments.threads[0] if arguments.threads else None
     comparison = compare_profiles(first, second, threads=threads)
     if arguments.json:

@@ -1,5 +1,6 @@
 """Costs of cuts in seconds and joules, the few that can be best, and one decision per request."""
 
+from partway.planning.analytic import analytic_nodes, analytic_side
 from partway.planning.battery import Charge, read_charge
 from partway.planning.bounds import Bound, energy_bound, throughput_bound
 from partway.planning.constraints import Constraints
@@ -54,6 +55,8 @@ __all__ = [
     "Side",
     "additive_gap",
     "allows",
+    "analytic_nodes",
+    "analytic_side",
     "costs_of_sides",
     "decide",
     "describe_cut",

@@ -1,6 +1,6 @@
 """What a cut costs, and how long it takes under given conditions.
 
-In come the handful of numbers of every cut (measured, interpolated or predicted) and the conditions of the
+In come the handful of numbers of every cut (measured, interpolated, predicted or analytic) and the conditions of the
 moment: link, load, device. Out come seconds, one per cut, by one matrix-vector product. Called by
 `frontier`, `decision` and `plan`, by the client that learns costs as it runs and by tables that show them.
 """
@@ -17,7 +17,7 @@ import numpy.typing as npt
 from partway.errors import InputError
 
 FloatArray = npt.NDArray[np.float64]
-How = Literal["measured", "interpolated", "predicted"]
+How = Literal["measured", "interpolated", "predicted", "analytic"]
 
 
 _NUMBERS = (

@@ -4,7 +4,8 @@ A model of a thousand nodes has more cuts than anybody can measure, so a search 
 rough, since kernels fuse and layouts change between neighbours; the pieces of the few cuts that it proposes are priced
 again. The times of all nodes together are those of the whole model, measured or predicted.
 
-Input: a model and its measurement or profile. Output: seconds, one per node in graph order. Called by `proposing`.
+Input: a model and its measurement or profile. Output: seconds, one per node in graph order. Called by `partway plan`;
+nodes of a machine that is known by its datasheet are in `analytic`.
 """
 
 import math

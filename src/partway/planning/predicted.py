@@ -25,7 +25,7 @@ from partway.errors import InputError
 from partway.graph import Cut, Model, Piece, read_kernels
 from partway.planning.costs import CutCost, FloatArray
 from partway.planning.interpolation import interpolate_costs
-from partway.planning.sides import PieceCost, Side, costs_of_sides
+from partway.planning.sides import PieceCost, Side, costs_of_sides, nodes_of_heads
 from partway.prediction.calibration import Correction
 from partway.prediction.energy import FittedPower
 from partway.prediction.pieces import PieceEstimator
@@ -206,10 +206,7 @@ def predicted_node_seconds(model: Model, predictor: Predictor) -> FloatArray:
 def _depths(model: Model, cuts: Sequence[Cut], prediction: Prediction) -> list[float]:
     # Predicted seconds of the plain graph's nodes in each head, float (cuts,).
     seconds = predicted_node_seconds(model, prediction.predictor)
-    length = -(-len(seconds) // 8)
-    heads = np.frombuffer(b"".join(cut.nodes.to_bytes(length, "little") for cut in cuts), dtype=np.uint8)
-    chosen = np.unpackbits(heads.reshape(len(cuts), length), axis=1, count=len(seconds), bitorder="little")
-    return [float(depth_s) for depth_s in chosen @ seconds]
+    return [float(depth_s) for depth_s in nodes_of_heads(cuts, len(seconds)) @ seconds]
 
 
 @dataclass(frozen=True, slots=True)

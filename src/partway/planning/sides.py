@@ -4,20 +4,23 @@
                                     ├─> CutCost of every cut
     what pieces take on the server ─┘
 
-Input: a `Side` each, from `measured` or `predicted`, in any mixture. Output: `CutCost` records. Pure. Called by
-`partway plan` and whoever evaluates plans.
+Input: a `Side` each, from `measured`, `predicted` or `analytic`, in any mixture. Output: `CutCost` records. Pure.
+Called by `partway plan` and whoever evaluates plans.
 """
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+import numpy.typing as npt
+
 from partway.errors import InputError
 from partway.graph import Cut
 from partway.planning.costs import CutCost, How
 from partway.profiling.power import ConstantPower
 
-_FURTHEST_FIRST: tuple[How, ...] = ("interpolated", "predicted", "measured")
+_FURTHEST_FIRST: tuple[How, ...] = ("analytic", "interpolated", "predicted", "measured")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +96,18 @@ def costs_of_sides(
         _cost(cut, head, tail, power, needed)
         for cut, head, tail, needed in zip(cuts, device.heads, server.tails, memory, strict=True)
     )
+
+
+def nodes_of_heads(cuts: Sequence[Cut], nodes: int) -> npt.NDArray[np.bool_]:
+    """Which nodes lie in each head, bool (cuts, nodes); the others lie in the tails.
+
+    Args:
+        cuts: of one graph.
+        nodes: how many it has.
+    """
+    length = -(-nodes // 8)
+    heads = np.frombuffer(b"".join(cut.nodes.to_bytes(length, "little") for cut in cuts), dtype=np.uint8)
+    return np.unpackbits(heads.reshape(len(cuts), length), axis=1, count=nodes, bitorder="little").astype(np.bool_)
 
 
 def _cost(cut: Cut, head: PieceCost, tail: PieceCost, power: ConstantPower | None, device_bytes: int | None) -> CutCost:

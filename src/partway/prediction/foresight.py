@@ -10,14 +10,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from partway.documents import read_document
 from partway.engine import Clock, OrtRuntime, PieceStore
 from partway.errors import InputError
 from partway.graph import Piece
 from partway.prediction.live import LivePrediction
 from partway.prediction.pieces import PieceEstimator
 from partway.prediction.predictor import Estimate, Prediction
-from partway.prediction.profile import Profile
+from partway.prediction.profile import Profile, read_profile
 from partway.profiling.machine import Machine, read_machine
 
 logger = logging.getLogger(__name__)
@@ -54,9 +53,10 @@ class Foresight:
 
         Raises:
             DocumentError: there is no such document.
-            InputError: the profile knows nothing of the runtime's number of threads or its providers.
+            InputError: it is an analytic machine; or the profile knows nothing of the runtime's number of threads or
+                its providers.
         """
-        known = profile if isinstance(profile, Profile) else read_document(Path(profile), Profile)
+        known = profile if isinstance(profile, Profile) else read_profile(Path(profile))
         if known.providers != runtime.providers:
             raise InputError(
                 f"the profile was measured with {', '.join(known.providers)}, but {', '.join(runtime.providers)} is "

@@ -4,12 +4,14 @@ Input: samples, fitted. Output: a versioned document, small enough to be sent to
 beside it in a file of their own, so that it can be fitted anew. Written by `partway profile`, read everywhere else.
 """
 
+from pathlib import Path
 from typing import Annotated, ClassVar
 
 import msgspec
 
-from partway.documents import Document
+from partway.documents import Document, read_document
 from partway.errors import InputError
+from partway.prediction.analytic import named_machine
 from partway.prediction.calibration import Correction
 from partway.prediction.energy import FittedPower
 from partway.prediction.judging import Judgement
@@ -118,3 +120,19 @@ class Profile(Document, frozen=True, kw_only=True):
         """What timings of a model say, if there are any."""
         key = (model, binding, threads or 0)
         return next((item for item in self.calibrations if (item.model, item.binding, item.threads) == key), None)
+
+
+def read_profile(path: Path) -> Profile:
+    """The profile stored at `path`, for whoever predicts what a runtime really executes.
+
+    Raises:
+        DocumentError: the file is missing, unreadable, or no profile.
+        InputError: the path is the name of an analytic machine.
+    """
+    if named_machine(str(path)) is not None:
+        raise InputError(
+            f"{path} is a machine that is known by its datasheet: it has seconds of layers, not of the kernels that a "
+            "runtime makes of them; expected a file of `partway profile -o`. Such machines are for --device and "
+            "--server of `partway plan`"
+        )
+    return read_document(path, Profile)
