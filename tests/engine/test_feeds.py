@@ -36,6 +36,10 @@ def test_integers_are_nearly_always_valid_indices() -> None:
     assert set(np.unique(random_feeds([info(np.int64, 100)], generator())["x"])) == {0, 1}
 
 
+def test_bytes_are_as_varied_as_those_of_images() -> None:
+    assert len(np.unique(random_feeds([info(np.uint8, 100, 100)], generator())["x"])) == 256
+
+
 @pytest.mark.parametrize("tensor", [info(None), info(np.float32, "N", 3), info(np.float32, None)])
 def test_what_has_no_static_shape_cannot_be_made_up(tensor: TensorInfo) -> None:
     with pytest.raises(BindingError, match=r"input 'x' is .*, which cannot be made up; give real inputs"):

@@ -9,9 +9,10 @@ from partway.graph import TensorInfo
 
 
 def random_feeds(tensors: Iterable[TensorInfo], generator: np.random.Generator) -> dict[str, np.ndarray]:
-    """An array for every tensor: standard normal numbers, integers 0 or 1, short strings.
+    """An array for every tensor: standard normal numbers, any bytes, other integers 0 or 1, short strings.
 
-    Integers stay small because they are often indices, of which 0 and 1 are nearly always valid.
+    Integers stay small because they are often indices, of which 0 and 1 are nearly always valid. Bytes are none by
+    ONNX's rules and mostly those of images: few of their values would make them seem easy to compress.
 
     Args:
         tensors: inputs with static shapes.
@@ -31,6 +32,8 @@ def _random_array(tensor: TensorInfo, generator: np.random.Generator) -> np.ndar
         )
     if tensor.dtype == np.dtype(object):
         return np.full(shape, "a", dtype=object)
+    if tensor.dtype == np.uint8:
+        return generator.integers(0, 256, shape, dtype=np.uint8)
     if tensor.dtype.kind in "iu" or "int" in tensor.dtype.name:
         return generator.integers(0, 2, shape).astype(tensor.dtype)
     if tensor.dtype.kind == "b":
