@@ -19,6 +19,7 @@ def kernel(op_type: str, rows: tuple[int, ...] | None, weight: Operand = WEIGHT)
         (kernel("MatMul", (1, 1)), False),
         (kernel("MatMul", None), False),
         (kernel("MatMul", (7,), Operand("float32", (8, 8))), False),
+        (kernel("MatMul", (1, 7, 1), Operand("float32", (7, 8, 8), 1)), False),
         (kernel("LSTM", (1,)), True),
         (kernel("Conv", (7,)), False),
     ],

@@ -17,19 +17,26 @@ def packs(kernels: Iterable[Kernel]) -> bool:
     """Whether a graph runs with packed weights.
 
     Packed weights are a second copy, so they are made only where they pay: products of many rows and recurrent layers
-    lose up to a factor of two without, products of one row hardly anything.
+    lose up to a factor of two without, products of one row hardly anything. A stack of matrices, one for each position
+    of a locally connected layer, is never packed.
 
     Args:
         kernels: of the canonical graph, before any fusion.
     """
     return any(
-        kernel.weight_bytes
-        and (
-            kernel.op_type in _RECURRENT
-            or (kernel.op_type in _PRODUCTS and prod((kernel.outputs[0].shape or (0,))[:-1]) != 1)
-        )
+        kernel.op_type in _RECURRENT or (kernel.op_type in _PRODUCTS and _rows(kernel) != 1 and not _is_stacked(kernel))
         for kernel in kernels
+        if kernel.weight_bytes
     )
+
+
+def _rows(kernel: Kernel) -> int:
+    return prod((kernel.outputs[0].shape or (0,))[:-1])
+
+
+def _is_stacked(kernel: Kernel) -> bool:
+    weights = (operand.shape for operand in kernel.inputs if operand is not None and operand.constant)
+    return any(shape is not None and len(shape) > 2 for shape in weights)
 
 
 def packed_bytes(nodes: Iterable[Node]) -> int:
