@@ -6,6 +6,8 @@ from functools import partial
 import numpy as np
 import onnx
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from partway.engine import OrtRuntime, prepare_timing, random_feeds
 from partway.graph.macs import count_macs
@@ -142,3 +144,11 @@ def test_half_precision_is_of_weights_and_inputs(runtime: OrtRuntime) -> None:
     made = net.dense(net.layer_norm(net.input(1, 6, 32)), 8, act="Gelu")
     assert made.dtype == np.float16
     assert run(net.build(made), runtime).dtype == np.float16
+
+
+@example(before=5, after=7)
+@given(before=st.integers(1, 400), after=st.integers(1, 400))
+def test_a_resized_image_has_the_length_asked_for_whatever_its_scale_rounds_to(before: int, after: int) -> None:
+    net = builder()
+    made = net.resize(net.input(1, 1, before, 1), after, 1)
+    onnx.shape_inference.infer_shapes(net.build(made), strict_mode=True)

@@ -269,7 +269,10 @@ class GraphBuilder(Graph):
             place: where outputs lie between inputs, ONNX's `coordinate_transformation_mode`.
         """
         shape = (*x.shape[:2], *sizes)
-        scales = self.constant(np.array(shape, np.float32) / np.array(x.shape, np.float32))
+        before, after = np.array(x.shape, np.float64), np.array(shape, np.float64)
+        ratios = (after / before).astype(np.float32)
+        short = np.floor(before * ratios) < after  # rounded down, which may cost the length its last element
+        scales = self.constant(np.where(short, np.nextafter(ratios, np.float32(np.inf)), ratios))
         rounding: dict[str, Attribute] = {"nearest_mode": "floor"} if mode == "nearest" else {}
         operands = (x, ABSENT, scales)
         return self.node("Resize", operands, shape, mode=mode, coordinate_transformation_mode=place, settings=rounding)
