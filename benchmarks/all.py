@@ -55,6 +55,8 @@ ENTRIES = (
     Entry(name="fuzzing", quick=("--inputs", "20000"), to_file=True),
     Entry(name="link_estimation", quick=("--seeds", "1")),
     Entry(name="herd", quick=("--seeds", "1")),
+    Entry(name="simulation_truth", quick=("--runs", "8", "--jobs", "100000")),
+    Entry(name="simulation_speed", quick=("--rounds", "3", "--jobs", "500000", "--most-devices", "10000")),
 )
 
 

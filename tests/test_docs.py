@@ -1,6 +1,6 @@
 """README, docs and examples keep their word: links lead somewhere, verbs exist, blocks run as they are printed.
 
-A page's blocks run in order, in one folder that holds `model.onnx` and `models/model.onnx`:
+A page's blocks run in order, in one folder that holds `model.onnx`, `models/model.onnx` and the examples:
 
     ```python     runs as a program
     ```console    lines with `$ partway ...` run in this process, where all is imported, and must exit with 0; a
@@ -27,6 +27,7 @@ from partway.cli import main
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
+SCENARIOS = sorted((ROOT / "examples").glob("*.toml"))
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 DOCUMENTS = ROOT / "docs" / "documents.md"
 BLOCK = re.compile(r"^```(python|console)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -47,6 +48,7 @@ def folder(tmp_path: Path) -> Path:
     model = chain_model(tmp_path).rename(tmp_path / "model.onnx")
     (tmp_path / "models").mkdir()
     (tmp_path / "models" / "model.onnx").write_bytes(model.read_bytes())
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
     np.savez(tmp_path / "inputs.npz", image=np.zeros((1, 3, 8, 8), np.float32))
     return tmp_path
 
@@ -125,3 +127,11 @@ def test_an_example_prints_what_it_says_that_it_prints(example: Path, tmp_path: 
     finished = subprocess.run([sys.executable, str(example)], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert finished.returncode == 0, finished.stderr
     assert finished.stdout == example.with_suffix(".txt").read_text()
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=name_of)
+def test_a_scenario_is_played_and_found_as_surely_as_it_asks(
+    scenario: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main.main(["simulate", str(scenario), "--cores", "1", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["reached"]

@@ -7,6 +7,7 @@
     │   ├── CutError            a set of tensors is no cut of the graph
     │   ├── DocumentError       a document cannot be read by this version
     │   ├── LinkError           a link description or trace cannot be understood
+    │   ├── ScenarioError       a scenario of the simulator cannot be understood
     │   └── NothingFits         no cut keeps to the constraints
     ├── EngineError             the runtime failed on a graph it accepted before
     │   └── RunStopped          a run was ended on purpose, before it had its outputs
@@ -60,6 +61,10 @@ class DocumentError(InputError):
 
 class LinkError(InputError):
     """A link description or a bandwidth trace cannot be understood."""
+
+
+class ScenarioError(InputError):
+    """A scenario of the simulator cannot be understood; the message has the file's line."""
 
 
 class NothingFits(InputError):

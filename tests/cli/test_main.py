@@ -12,7 +12,7 @@ from partway import __version__
 from partway.cli import inspect
 from partway.cli.main import main
 
-VERBS = ("inspect", "check", "plan", "run", "serve", "split", "bench", "profile", "evaluate")
+VERBS = ("inspect", "check", "plan", "run", "serve", "split", "bench", "profile", "evaluate", "simulate")
 
 
 def complaint(partway: Command, *words: object) -> str:

@@ -20,13 +20,13 @@ from types import FrameType
 from typing import NoReturn
 
 from partway import __version__
-from partway.cli import bench, check, demo, doctor, evaluate, inspect, plan, profile, run, serve, split
+from partway.cli import bench, check, demo, doctor, evaluate, inspect, plan, profile, run, serve, simulate, split
 from partway.cli.logs import FORMATTERS
 from partway.errors import InputError, PartwayError
 
 logger = logging.getLogger(__name__)
 
-_VERBS = (inspect, check, plan, run, serve, split, bench, profile, evaluate, demo, doctor)
+_VERBS = (inspect, check, plan, run, serve, split, bench, profile, evaluate, simulate, demo, doctor)
 _FAILED, _WRONG_USAGE, _INTERRUPTED, _TERMINATED = 1, 2, 130, 143
 
 _DESCRIPTION = """\
@@ -42,6 +42,7 @@ _EPILOG = """first steps:
   partway run model.onnx --server grpc://host:8001
   partway profile -o this.json            measure this machine
   partway evaluate this.json model.onnx   predicted against measured
+  partway simulate scenario.toml          how many devices can a server bear?
 
 `partway VERB --help` explains a verb. Prepared models and kept costs lie in
 $PARTWAY_CACHE (default ~/.cache/partway).

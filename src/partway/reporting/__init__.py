@@ -6,6 +6,7 @@ from partway.reporting.plan_figures import draw_plan
 from partway.reporting.plan_page import write_page
 from partway.reporting.plan_view import LayerBar, PagePower, PlanView
 from partway.reporting.progress import follow, waiting
+from partway.reporting.simulation_figures import draw_simulation
 from partway.reporting.tables import Column, name_set, print_lines, print_table, share, shorten
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "PagePower",
     "PlanView",
     "draw_plan",
+    "draw_simulation",
     "follow",
     "name_set",
     "print_json",

@@ -1,0 +1,164 @@
+"""What `partway simulate` prints: tables of points, and the document of `--json`.
+
+Input: a report. Output: text on stdout, or plain values. Called by `simulate`.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from partway.reporting import Column, print_lines, print_table
+from partway.simulation import AgainstLoad, AsItIs, BadHour, Estimate, Group, MostWithin, Point, Report, WorkersFor
+from partway.simulation.fleets import Fleet
+from partway.units import format_count, format_duration
+
+_KINDS = {AsItIs: "run", AgainstLoad: "load", MostWithin: "throughput", WorkersFor: "servers", BadHour: "hour"}
+_MOST_CUTS = 3  # of a group, in the table
+
+
+def print_report(report: Report) -> None:
+    """Print the points, the groups of the one that answers, and what all of it took."""
+    scenario = report.scenario
+    confidence = f"{scenario.precision.confidence:.0%}"
+    print_table(
+        f"{scenario.title} (± {confidence} confidence)",
+        [Column(title=title, right=place > 0) for place, title in enumerate(_titles(report))],
+        [_cells(point) for point in report.points],
+    )
+    found = report.points[report.answer]
+    if found.groups and isinstance(scenario.subject, Fleet):
+        _print_groups(found, scenario.subject.groups)
+    lines = list(_lines(report))
+    print_lines(lines)
+    for point in report.points:
+        if not point.reached:
+            print(
+                f"note: {point.name}: not known as surely as wanted after {point.runs} runs; raise most_runs or the "
+                "length of a run, or be content with the intervals above"
+            )
+
+
+def document(report: Report) -> dict[str, object]:
+    """The report as plain values; the keys on top are those of the point that answers."""
+    scenario = report.scenario
+    found = report.points[report.answer]
+    return {
+        "title": scenario.title,
+        "question": _KINDS[type(scenario.question)],
+        "seed": scenario.seed,
+        "confidence": scenario.precision.confidence,
+        "jobs": report.jobs,
+        "wall_s": report.wall_s,
+        "throughput_per_s": found.throughput_per_s.value,
+        "mean_s": found.mean_s.value,
+        "p95_s": found.p95_s.value,
+        "utilisation": found.utilisation.value,
+        "workers": found.workers,
+        "devices": found.devices,
+        "load": found.load,
+        "offloaded": None if found.offloaded is None else found.offloaded.value,
+        "reached": all(point.reached for point in report.points),
+        "points": [_point(point) for point in report.points],
+        "lost_s": report.lost_s,
+        "timeline": None if report.timeline is None else asdict(report.timeline),
+    }
+
+
+def _point(point: Point) -> dict[str, object]:
+    numbers: dict[str, object] = {}
+    for name, value in asdict(point).items():
+        estimate = getattr(point, name)
+        if isinstance(estimate, Estimate):
+            numbers[name] = estimate.value
+            numbers[f"{name}_half_width"] = estimate.half_width
+        else:
+            numbers[name] = value
+    return numbers
+
+
+def _titles(report: Report) -> tuple[str, ...]:
+    fleet = isinstance(report.scenario.subject, Fleet)
+    return (
+        "",
+        "workers",
+        "answers",
+        "mean",
+        "median",
+        "95 %",
+        "99 %",
+        "wait",
+        "busy",
+        "offloaded" if fleet else "runs",
+    )
+
+
+def _cells(point: Point) -> tuple[str, ...]:
+    last = str(point.runs) if point.offloaded is None else f"{point.offloaded.value:.0%}"
+    return (
+        point.name,
+        f"{point.workers:,}",
+        f"{format_count(point.throughput_per_s.value)}/s",
+        _seconds(point.mean_s),
+        format_duration(point.p50_s.value),
+        _seconds(point.p95_s),
+        format_duration(point.p99_s.value),
+        format_duration(point.mean_wait_s.value),
+        f"{point.utilisation.value:.1%}",
+        last,
+    )
+
+
+def _print_groups(point: Point, groups: Sequence[Group]) -> None:
+    print_table(
+        f"Devices, {point.name}",
+        [
+            Column(title=title, right=place > 0)
+            for place, title in enumerate(("", "requests", "mean", "95 %", "offloaded"))
+        ]
+        + [Column(title="cuts", right=False, shrinks=True)],
+        [
+            (
+                found.name,
+                f"{found.jobs:,}",
+                format_duration(found.mean_s),
+                format_duration(found.p95_s),
+                f"{found.offloaded:.0%}",
+                _cuts(found.cuts, group),
+            )
+            for found, group in zip(point.groups, groups, strict=True)
+        ],
+    )
+
+
+def _cuts(shares: Sequence[float], group: Group) -> str:
+    names = [" + ".join(cost.crossing) if cost.offloaded else "device alone" for cost in group.table.costs]
+    used = sorted((-share, name) for share, name in zip(shares, names, strict=True) if share > 0)
+    return ", ".join(f"{name} {-share:.0%}" for share, name in used[:_MOST_CUTS])
+
+
+def _lines(report: Report) -> list[tuple[str, str]]:
+    scenario = report.scenario
+    seconds = max(report.wall_s, 1e-9)
+    lines = [
+        (
+            "played",
+            f"{report.jobs:,} requests in {format_duration(report.wall_s)}, {format_count(report.jobs / seconds)}/s",
+        ),
+        ("seed", str(scenario.seed)),
+    ]
+    found = report.points[report.answer]
+    if isinstance(scenario.question, MostWithin | WorkersFor):
+        target = scenario.question.target
+        lines.insert(0, ("target", f"{target.quantity} within {format_duration(target.seconds)}"))
+    if report.lost_s is not None:
+        each_s = found.mean_s.value - report.points[-1].mean_s.value
+        lines.insert(
+            0, ("cost", f"{format_duration(each_s)} a request while it lasts, {format_duration(report.lost_s)} in all")
+        )
+    return lines
+
+
+def _seconds(estimate: Estimate) -> str:
+    if not math.isfinite(estimate.half_width):
+        return f"{format_duration(estimate.value)} ± ?"
+    return f"{format_duration(estimate.value)} ± {estimate.relative:.1%}"

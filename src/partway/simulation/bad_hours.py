@@ -1,0 +1,106 @@
+"""A fleet whose links are bad for a while: before, during, after, and minute by minute.
+
+In come a fleet and windows of time; out come runs in numbers for each window, and means over time. A run has no steady
+state here, so nothing is left out but what lies before the first window. Called by `questions`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from partway.simulation.fleet_playing import BINS, Happened, play_fleet
+from partway.simulation.fleet_runs import FleetRun, measure
+from partway.simulation.fleets import Fleet
+
+_OFFLOADED = 1  # column of the table's terms
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HourRun:
+    """One run.
+
+    Attributes:
+        windows: what was answered in each.
+        latency_s: mean of the requests that were asked in each bin of the time; `nan` where there were none.
+        offloaded: share of these that went to the server; `nan` likewise.
+    """
+
+    windows: tuple[FleetRun, ...]
+    latency_s: tuple[float, ...]
+    offloaded: tuple[float, ...]
+
+    @property
+    def mean_s(self) -> float:
+        """Of the second window, which has the trouble."""
+        return self.windows[1].mean_s
+
+    @property
+    def p95_s(self) -> float:
+        """Of the second window."""
+        return self.windows[1].p95_s
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HourTask:
+    """One run of a fleet in windows; what the replications call.
+
+    Attributes:
+        fleet: what to play.
+        duration_s: for how long.
+        windows: from when to when, the trouble second.
+    """
+
+    fleet: Fleet
+    duration_s: float
+    windows: tuple[tuple[float, float], ...]
+
+    def __call__(self, seed: np.random.SeedSequence) -> HourRun:
+        """Play and measure."""
+        happened = play_fleet(self.fleet, self.duration_s, seed)
+        latency_s, offloaded = _over_time(happened)
+        return HourRun(
+            windows=tuple(measure(happened, from_s, until_s) for from_s, until_s in self.windows),
+            latency_s=latency_s,
+            offloaded=offloaded,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timeline:
+    """Means over the runs, bin by bin of the time.
+
+    Attributes:
+        at_s: the middle of each bin.
+        latency_s: mean of the requests that were asked then; `nan` where there were none.
+        offloaded: share of these that went to the server.
+    """
+
+    at_s: tuple[float, ...]
+    latency_s: tuple[float, ...]
+    offloaded: tuple[float, ...]
+
+
+def timeline(runs: Sequence[HourRun], duration_s: float) -> Timeline:
+    """What happened over time, on average.
+
+    Args:
+        runs: at least one.
+        duration_s: of each.
+    """
+    middles = (np.arange(BINS) + 0.5) * (duration_s / BINS)
+    return Timeline(
+        at_s=tuple(float(at_s) for at_s in middles),
+        latency_s=tuple(float(value) for value in np.mean([run.latency_s for run in runs], axis=0)),
+        offloaded=tuple(float(value) for value in np.mean([run.offloaded for run in runs], axis=0)),
+    )
+
+
+def _over_time(happened: Happened) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    places = np.minimum((happened.started_s / (happened.duration_s / BINS)).astype(np.intp), BINS - 1)
+    terms = np.concatenate([group.table.terms for group in happened.fleet.groups])
+    counts = np.bincount(places, minlength=BINS)
+    counted = np.where(counts, counts, np.nan)
+    latency_s = np.bincount(places, happened.latency_s, minlength=BINS) / counted
+    offloaded = np.bincount(places, terms[happened.row, _OFFLOADED], minlength=BINS) / counted
+    return tuple(float(value) for value in latency_s), tuple(float(value) for value in offloaded)

@@ -1,0 +1,32 @@
+"""Machine code for the hot loops; the one importer of numba, an optional extra.
+
+Input: a function of arrays and numbers. Output: the same function, compiled at its first call for the types it is
+called with, and kept beside its module, or in the user's cache where that folder cannot be written. Imported by the
+modules of loops, and those only when something is simulated: numba takes a third of a second to import.
+"""
+
+from collections.abc import Callable
+from typing import TypeVar, cast
+
+from partway.errors import InputError
+
+try:
+    from numba import njit
+except ImportError as missing:
+    raise InputError("simulating needs numba: pip install 'partway[simulate]'") from missing
+
+Loop = TypeVar("Loop", bound=Callable[..., object])
+
+
+def compiled(function: Loop) -> Loop:
+    """The function as machine code; arithmetic is IEEE's, as in Python, so results are the same to the last bit."""
+    try:
+        made = njit(function, cache=True, error_model="numpy")
+    except RuntimeError:  # no folder to keep it in: it is compiled anew in every process
+        made = njit(function, error_model="numpy")
+    return cast(Loop, made)
+
+
+def plain(function: Loop) -> Loop:
+    """The Python function that a compiled one was made of, for tests that hold the two against each other."""
+    return cast(Loop, function.py_func)  # type: ignore[attr-defined]  # what numba makes has it

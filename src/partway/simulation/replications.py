@@ -1,0 +1,217 @@
+"""The same again and again, until what is asked is known well enough: on every core, and always with the same result.
+
+In comes a task that plays one run for a seed; out come its runs and how sure they make of mean and 95th percentile.
+Runs come in rounds of eight, each run has a seed of its own by its number, and whether to go on is decided after whole
+rounds: so neither the number of cores nor their speed changes anything but the waiting. Called by the studies.
+"""
+
+import math
+import multiprocessing
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+import numpy as np
+
+from partway.errors import InputError
+from partway.simulation.statistics import Estimate, estimate
+
+_ROUND = 8
+_ALONE_S = 2.0
+
+Progress = Callable[[int, int], None]
+
+
+class Run(Protocol):
+    """One run in numbers."""
+
+    @property
+    def mean_s(self) -> float:
+        """Mean response."""
+
+    @property
+    def p95_s(self) -> float:
+        """What 95 % of the responses took at most."""
+
+
+RunType = TypeVar("RunType", bound=Run)
+OtherRun = TypeVar("OtherRun", bound=Run)
+Played = TypeVar("Played", bound=Run, covariant=True)
+
+
+class Task(Protocol[Played]):
+    """Plays one run; what it plays travels to other processes with it."""
+
+    def __call__(self, seed: np.random.SeedSequence) -> Played:
+        """One run, the same for the same seed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Precision:
+    """How sure one has to be before no more is played.
+
+    Attributes:
+        mean: half-width of the mean's interval, as a share of it, above 0; infinite for any.
+        p95: the same of the 95th percentile's.
+        confidence: of both intervals, in (0, 1).
+        most_runs: that are played at most, at least 2, in whole rounds of eight.
+
+    Raises:
+        InputError: a number is out of its range.
+    """
+
+    mean: float = 0.01
+    p95: float = 0.02
+    confidence: float = 0.95
+    most_runs: int = 64
+
+    def __post_init__(self) -> None:
+        for name in ("mean", "p95"):
+            share: float = getattr(self, name)
+            if not share > 0:
+                raise InputError(
+                    f"the wanted precision of {name} is {share:g}; it must be a share above 0, such as 0.01"
+                )
+        if not 0 < self.confidence < 1:
+            raise InputError(f"the confidence is {self.confidence:g}; it must lie between 0 and 1, such as 0.95")
+        if self.most_runs < 2:
+            raise InputError(f"at most {self.most_runs} runs were allowed; an interval needs at least 2")
+
+    def reached(self, mean_s: Estimate, p95_s: Estimate) -> bool:
+        """Whether both are known as well as wanted."""
+        return mean_s.relative <= self.mean and p95_s.relative <= self.p95
+
+    def runs_needed(self, runs: int, mean_s: Estimate, p95_s: Estimate) -> int:
+        """About how many runs it will take, by the half-widths after some; a guess for those who wait."""
+        wider = max(mean_s.relative / self.mean, p95_s.relative / self.p95)
+        wanted = runs * min(wider**2, 1e6) if wider > 0 else runs
+        return min(self.most_runs, max(runs, _ROUND * math.ceil(wanted / _ROUND)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replicated(Generic[RunType]):
+    """All runs of a task.
+
+    Attributes:
+        runs: in the order of their seeds.
+        precision: that was wanted.
+    """
+
+    runs: tuple[RunType, ...]
+    precision: Precision
+
+    @property
+    def mean_s(self) -> Estimate:
+        """Over the runs."""
+        return self.of(lambda run: run.mean_s)
+
+    @property
+    def p95_s(self) -> Estimate:
+        """Over the runs: the mean of their 95th percentiles."""
+        return self.of(lambda run: run.p95_s)
+
+    @property
+    def reached(self) -> bool:
+        """Whether both are known as well as was wanted."""
+        return self.precision.reached(self.mean_s, self.p95_s)
+
+    def of(self, read: Callable[[RunType], float]) -> Estimate:
+        """Any number of the runs.
+
+        Args:
+            read: takes it from a run.
+        """
+        return estimate([read(run) for run in self.runs], self.precision.confidence)
+
+    def part(self, read: Callable[[RunType], OtherRun]) -> "Replicated[OtherRun]":
+        """A part of every run.
+
+        Args:
+            read: takes it from a run.
+        """
+        return Replicated(runs=tuple(read(run) for run in self.runs), precision=self.precision)
+
+
+class Crew:
+    """Whoever plays: this process, and where that takes long, one for every core; a context manager.
+
+    Processes take a second or two to start, so what is short is played here.
+
+    Args:
+        workers: how many processes; 1 for this one alone, None for as many as there are cores.
+        alone_s: how long this process plays by itself before others are started.
+
+    Raises:
+        InputError: fewer than one.
+    """
+
+    def __init__(self, workers: int | None = 1, *, alone_s: float = _ALONE_S) -> None:
+        if workers is not None and workers < 1:
+            raise InputError(f"{workers} processes were to play; at least 1 is needed")
+        self.workers = len(os.sched_getaffinity(0)) if workers is None else workers
+        self._alone_s = alone_s
+        self._pool: ProcessPoolExecutor | None = None
+
+    def __enter__(self) -> "Crew":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+            self._pool = None
+
+    def play(self, task: Task[RunType], seeds: Sequence[np.random.SeedSequence]) -> Iterator[RunType]:
+        """The runs of some seeds, in their order."""
+        for place, seed in enumerate(seeds):
+            if self.workers > 1 and self._alone_s <= 0:
+                yield from self._processes().map(task, seeds[place:])
+                return
+            start_s = time.monotonic()
+            run = task(seed)
+            self._alone_s -= time.monotonic() - start_s
+            yield run
+
+    def _processes(self) -> ProcessPoolExecutor:
+        if self._pool is None:
+            # Spawned: a copy of this process would inherit locks that its threads hold.
+            context = multiprocessing.get_context("spawn")
+            self._pool = ProcessPoolExecutor(max_workers=self.workers, mp_context=context)
+        return self._pool
+
+
+def replicate(
+    task: Task[RunType],
+    *,
+    seed: int,
+    precision: Precision,
+    crew: Crew | None = None,
+    progress: Progress | None = None,
+) -> Replicated[RunType]:
+    """Play a task until mean and 95th percentile are known well enough, or as often as is allowed.
+
+    Args:
+        task: plays one run.
+        seed: of all runs, at least 0.
+        precision: when to stop.
+        crew: who plays; without one, this process.
+        progress: called with how many of about how many runs were played.
+
+    Raises:
+        InputError: the task cannot be played.
+    """
+    crew = crew or Crew()
+    runs: list[RunType] = []
+    goal = min(_ROUND, precision.most_runs)
+    while True:
+        numbers = range(len(runs), min(len(runs) + _ROUND, precision.most_runs))
+        for run in crew.play(task, [np.random.SeedSequence(seed, spawn_key=(number,)) for number in numbers]):
+            runs.append(run)
+            if progress is not None:
+                progress(len(runs), max(goal, len(runs)))
+        found = Replicated(runs=tuple(runs), precision=precision)
+        if found.reached or len(runs) >= precision.most_runs:
+            return found
+        goal = precision.runs_needed(len(runs), found.mean_s, found.p95_s)

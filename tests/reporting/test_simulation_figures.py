@@ -1,0 +1,46 @@
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+from tests.simulation.scenarios import FLEET, STREAM, asking
+
+from partway.errors import InputError
+from partway.reporting import draw_simulation
+from partway.simulation import answer, read_scenario
+
+pytest.importorskip("matplotlib")
+
+
+def texts(folder: Path, text: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """All that is written in a figure."""
+    import matplotlib as mpl  # noqa: PLC0415 - only where it is installed
+
+    monkeypatch.setitem(mpl.rcParams, "svg.fonttype", "none")
+    (folder / "scenario.toml").write_text(text)
+    draw_simulation(folder / "figure.svg", answer(read_scenario(folder / "scenario.toml")))
+    return "\n".join(ET.parse(folder / "figure.svg").getroot().itertext())
+
+
+def test_latencies_stand_over_the_load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = texts(tmp_path, asking(STREAM, 'kind = "load"\nloads = [0.3, 0.9]'), monkeypatch)
+    for words in ("a stream", "load", "mean", "95 % take at most", "ms"):
+        assert words in found
+
+
+def test_workers_stand_over_the_devices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = texts(tmp_path, asking(FLEET, 'kind = "servers"\nmean = "150ms"\ndevices = [20, 60]'), monkeypatch)
+    assert "workers for mean within 150 ms" in found
+    assert "devices" in found
+
+
+def test_a_point_shows_its_quantiles_and_its_target(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = texts(tmp_path, asking(STREAM, 'kind = "throughput"\np95 = "80ms"'), monkeypatch)
+    for words in ("median", "99 %", "target"):
+        assert words in found
+
+
+def test_an_unknown_format_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "scenario.toml").write_text(STREAM)
+    report = answer(read_scenario(tmp_path / "scenario.toml"))
+    with pytest.raises(InputError, match="names no format"):
+        draw_simulation(tmp_path / "figure.gif", report)
