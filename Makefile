@@ -73,14 +73,14 @@ format: $(READY) ## write the code as `make lint` wants it
 	@$(BIN)/ruff check --fix-only --quiet
 	@$(BIN)/ruff format
 
-# The pins hold for every Python that is supported, so make them with the oldest.
+# The pins hold for every Python that is supported, so make them with the oldest, whose pip would leave setuptools out.
 lock: | needs-python ## the newest pins that fit pyproject.toml; make it with PYTHON=python3.11
 	@rm -rf $(VENV)-lock
 	@$(PYTHON) -m venv $(VENV)-lock
 	@$(VENV)-lock/bin/python -m pip install $(PIP_QUIETLY) --upgrade pip
 	@$(VENV)-lock/bin/python -m pip install $(PIP_QUIETLY) --group dev .
 	@$(VENV)-lock/bin/python -m pip check
-	@$(VENV)-lock/bin/python -m pip freeze --exclude partway >$(CONSTRAINTS)
+	@$(VENV)-lock/bin/python -m pip freeze --all --exclude pip --exclude partway >$(CONSTRAINTS)
 	@rm -rf $(VENV)-lock
 	@echo "wrote $$(wc -l <$(CONSTRAINTS)) pins to $(CONSTRAINTS)"
 
