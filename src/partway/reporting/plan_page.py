@@ -8,12 +8,8 @@ markup is left, which the page's script never turns into markup. A content secur
 its digest, and no connection at all.
 """
 
-import base64
-import hashlib
 import html
 import math
-import re
-from importlib import resources
 from pathlib import Path
 
 import msgspec
@@ -23,11 +19,11 @@ from partway.errors import InputError
 from partway.planning import Conditions, CostTable, Region
 from partway.planning.constraints import Constraints, keep_to, limits
 from partway.planning.objective import own_seconds_per_joule
+from partway.reporting.pages import fill_template
 from partway.reporting.plan_view import PagePower, PlanView
 from partway.units import format_duration, format_energy, format_size
 
 _TEMPLATE = "plan_page.html"
-_MARK = re.compile(r"\{\{(\w+)\}\}")
 # In a JSON string these may be escaped; outside of strings JSON has none of them.
 _MARKUP = str.maketrans({character: f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"})
 
@@ -52,7 +48,6 @@ def page(view: PlanView) -> str:
     given = view.conditions
     if not math.isfinite(given.uplink_bytes_per_s) or not math.isfinite(given.downlink_bytes_per_s):
         raise InputError("the page's sliders need finite rates of the link; give them, for instance up=1Gbit/s")
-    template = resources.files("partway.reporting").joinpath(_TEMPLATE).read_text(encoding="utf-8")
     best = view.ranked()[0]
     texts = {
         "title": html.escape(view.title),
@@ -61,17 +56,8 @@ def page(view: PlanView) -> str:
             f"({view.link_in_words()}) the best cut is {view.label(best.index)}, in {format_duration(best.latency_s)}."
         ),
         "data": msgspec.json.encode(_data(view)).decode().translate(_MARKUP),
-        "style_digest": _digest(template, "style"),
-        "script_digest": _digest(template, "script"),
     }
-    # In one pass, so that no text can bring marks of its own.
-    return _MARK.sub(lambda mark: texts[mark[1]], template)
-
-
-def _digest(template: str, element: str) -> str:
-    """What a content security policy calls the text of an element, which has no attributes in the template."""
-    text = template.partition(f"<{element}>")[2].partition(f"</{element}>")[0]
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+    return fill_template(_TEMPLATE, texts)
 
 
 def _data(view: PlanView) -> dict[str, object]:
