@@ -1,6 +1,17 @@
 """Records in; tables and progress bars for people, one JSON document for programs, out."""
 
 from partway.reporting.canvas import require_drawable
+from partway.reporting.charts import (
+    Bars,
+    BarSeries,
+    Chart,
+    Grid,
+    Level,
+    Lines,
+    LineSeries,
+    Panel,
+    format_value,
+)
 from partway.reporting.json import print_json
 from partway.reporting.plan_figures import draw_plan
 from partway.reporting.plan_page import write_page
@@ -10,13 +21,22 @@ from partway.reporting.simulation_figures import draw_simulation
 from partway.reporting.tables import Column, name_set, print_lines, print_table, share, shorten
 
 __all__ = [
+    "BarSeries",
+    "Bars",
+    "Chart",
     "Column",
+    "Grid",
     "LayerBar",
+    "Level",
+    "LineSeries",
+    "Lines",
     "PagePower",
+    "Panel",
     "PlanView",
     "draw_plan",
     "draw_simulation",
     "follow",
+    "format_value",
     "name_set",
     "print_json",
     "print_lines",

@@ -1,7 +1,7 @@
 """Where figures are drawn and how they become files.
 
 matplotlib is an optional extra, imported only when a figure is asked for. In: sizes and paths. Out: empty figures of
-matplotlib, and files. Called by `figures` and `plan_figures`.
+matplotlib, and files. Called by `figures`, `plan_figures` and `chart_figures`.
 """
 
 import io
@@ -57,3 +57,19 @@ def write_figure(figure: "Figure", path: Path) -> None:
     buffer = io.BytesIO()
     figure.savefig(buffer, format=path.suffix.lower().removeprefix("."))
     write_atomically(path, buffer.getvalue())
+
+
+def encode_figure(figure: "Figure", kind: str) -> bytes:
+    """A figure as the bytes of a file, the same whenever it is drawn; an SVG keeps its text as text.
+
+    Args:
+        figure: what was drawn.
+        kind: `png` or `svg`.
+    """
+    import matplotlib as mpl  # noqa: PLC0415 - an optional extra, slow to import
+
+    buffer = io.BytesIO()
+    dates = {"Date": None} if kind == "svg" else {"Software": None}
+    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "partway"}):
+        figure.savefig(buffer, format=kind, metadata=dates)
+    return buffer.getvalue()

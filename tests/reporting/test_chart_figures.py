@@ -1,0 +1,58 @@
+from xml.etree import ElementTree as ET
+
+import pytest
+from tests.reporting.chart_views import CHART, STACKED
+
+from partway.reporting import Bars, BarSeries, Chart
+from partway.reporting.chart_figures import encode_chart
+
+pytest.importorskip("matplotlib")
+
+
+def texts(chart: Chart, *, narrow: bool = False) -> str:
+    (drawn,) = encode_chart(chart, "svg", narrow=narrow)
+    return "\n".join(ET.fromstring(drawn).itertext())
+
+
+@pytest.mark.parametrize("narrow", [False, True])
+def test_titles_axes_names_and_levels_are_written(narrow: bool) -> None:
+    found = texts(CHART, narrow=narrow)
+    for text in (
+        "All of it $now$",
+        "Nothing is real.",
+        "Latency",
+        "latency",
+        "computes",
+        "the paper's",
+        "words",
+        "pool5",
+    ):
+        assert text in found
+    assert "105 ms ★" in found  # the best, with its total
+
+
+def test_a_figure_is_the_same_whenever_it_is_drawn() -> None:
+    assert encode_chart(CHART, "svg", "png") == encode_chart(CHART, "svg", "png")
+
+
+def test_each_format_is_what_it_says() -> None:
+    png, svg = encode_chart(Chart(name="a", title="", panels=(STACKED,)), "png", "svg")
+    assert png.startswith(b"\x89PNG")
+    assert svg.startswith(b"<?xml")
+
+
+def test_bars_side_by_side_say_their_values_while_there_is_room() -> None:
+    few = Bars(
+        title="",
+        categories=("IMC", "VGG"),
+        series=(BarSeries(name="3G", values=(8.0, float("nan"))),),
+        unit="x",
+        axis="speed-up",
+        logarithmic=True,
+    )
+    assert "8x" in texts(Chart(name="a", title="", panels=(few,)))
+    names = tuple(f"layer{place}" for place in range(46))
+    many = Bars(title="", categories=names, series=(BarSeries(name="", values=(0.123,) * 46),), unit="s", axis="")
+    found = texts(Chart(name="a", title="", panels=(many,)))
+    assert "layer45" in found
+    assert "123 ms" not in found
