@@ -1,6 +1,8 @@
-"""Charts for tests: one of every kind of panel."""
+"""Charts and sections for tests: one of every kind of panel."""
 
-from partway.reporting import Bars, BarSeries, Chart, Grid, Level, Lines, LineSeries
+from typing import Any
+
+from partway.reporting import Bars, BarSeries, Chart, FindingRow, Grid, Level, Lines, LineSeries, Section, Table
 
 STACKED = Bars(
     title="Latency",
@@ -36,3 +38,26 @@ GRID = Grid(
     row_axis="network",
 )
 CHART = Chart(name="figure-99", title="All of it $now$", panels=(STACKED, LINES, GRID), caption="Nothing is real.")
+
+
+def row(**changed: str) -> FindingRow:
+    """A finding that is met, with what is changed."""
+    plain: dict[str, Any] = {
+        "figure": "3",
+        "quantity": "AlexNet on the device",
+        "theirs": "81 ms",
+        "ours": "82 ms",
+        "ratio": "1.01",
+        "kind": "fitted",
+        "certainty": "second-hand",
+        "mark": "within 20 %",
+        "verdict": "met",
+        "note": "by a hair",
+    }
+    return FindingRow(**{**plain, **changed})
+
+
+def section(*rows: FindingRow, title: str = "Figure 3: status quo", charts: tuple[Chart, ...] = (CHART,)) -> Section:
+    """A section with a table, a chart and an assumption."""
+    table = Table(title="All cuts", columns=("cut", "latency"), rows=(("pool5", "54 ms"), ("fc6", "90 ms")))
+    return Section(title=title, rows=rows, tables=(table,), charts=charts, assumptions=("Nothing is measured.",))

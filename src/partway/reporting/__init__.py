@@ -12,11 +12,13 @@ from partway.reporting.charts import (
     Panel,
     format_value,
 )
+from partway.reporting.findings_page import FindingsPage, write_findings
 from partway.reporting.json import print_json
 from partway.reporting.plan_figures import draw_plan
 from partway.reporting.plan_page import write_page
 from partway.reporting.plan_view import LayerBar, PagePower, PlanView
 from partway.reporting.progress import follow, waiting
+from partway.reporting.sections import FindingRow, Section, Table
 from partway.reporting.simulation_figures import draw_simulation
 from partway.reporting.tables import Column, name_set, print_lines, print_table, share, shorten
 
@@ -25,6 +27,8 @@ __all__ = [
     "Bars",
     "Chart",
     "Column",
+    "FindingRow",
+    "FindingsPage",
     "Grid",
     "LayerBar",
     "Level",
@@ -33,6 +37,8 @@ __all__ = [
     "PagePower",
     "Panel",
     "PlanView",
+    "Section",
+    "Table",
     "draw_plan",
     "draw_simulation",
     "follow",
@@ -45,5 +51,6 @@ __all__ = [
     "share",
     "shorten",
     "waiting",
+    "write_findings",
     "write_page",
 ]
