@@ -1,0 +1,23 @@
+"""The paper's figures, made anew: set-up and numbers of the paper come in, findings beside them leave.
+
+    setup     networks, machines, links; what every cut costs there      paper     the paper's numbers
+    findings  what a study gives                                         study     what a study is
+
+The other modules are one study each. Called by `partway reproduce`.
+"""
+
+from partway.studies import best_cuts, every_cut, layer_costs, speed_ups, status_quo
+from partway.studies.findings import Finding, StudyResult
+from partway.studies.setup import Setup
+from partway.studies.study import Study
+
+STUDIES: tuple[Study, ...] = (
+    status_quo.STUDY,
+    layer_costs.STUDY,
+    every_cut.STUDY,
+    best_cuts.STUDY,
+    speed_ups.STUDY,
+)
+"""In the order of the paper's figures."""
+
+__all__ = ["STUDIES", "Finding", "Setup", "Study", "StudyResult"]

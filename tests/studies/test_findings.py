@@ -1,0 +1,35 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from partway.studies.findings import HOLDS, Claim, Finding, Mark, at_most, compare, within
+
+GAIN = Claim(figure="6", quantity="times faster", value=2.0, unit="x", certainty="from memory")
+ORDER = Claim(figure="3", quantity="device GPU is faster", value=True, unit="yes", certainty="second-hand")
+
+
+def found(ours: float | bool, *, claim: Claim = GAIN, mark: Mark | None = None) -> Finding:
+    return compare(claim, ours, kind="predicted", mark=mark)
+
+
+def test_a_number_has_a_ratio_and_a_statement_has_none() -> None:
+    assert found(3.0).ratio == pytest.approx(1.5)
+    assert found(True, claim=ORDER).ratio is None
+
+
+@given(st.floats(0.01, 0.9), st.floats(1e-6, 1e6), st.floats(-2.0, 2.0))
+def test_within_a_share_is_met_exactly_there(share: float, value: float, off: float) -> None:
+    mark = within(share, value)
+    assert mark.met(value * (1 + off)) == (mark.low <= value * (1 + off) <= mark.high)
+    assert mark.met(value)
+    assert not mark.met(value * (1 + 1.01 * share))
+    assert not mark.met(value * (1 - 1.01 * share))
+
+
+def test_marks_of_statements_and_bounds() -> None:
+    assert found(True, claim=ORDER, mark=HOLDS).holds is True
+    assert found(False, claim=ORDER, mark=HOLDS).holds is False
+    assert found(1.02, mark=at_most(1.02, "under 1.02x")).holds is True
+    assert found(1.03, mark=at_most(1.02, "under 1.02x")).holds is False
+    assert found(1.03).holds is None
+    assert within(0.2, 3.0).words == "within 20 %"
