@@ -20,13 +20,27 @@ from types import FrameType
 from typing import NoReturn
 
 from partway import __version__
-from partway.cli import bench, check, demo, doctor, evaluate, inspect, plan, profile, run, serve, simulate, split
+from partway.cli import (
+    bench,
+    check,
+    demo,
+    doctor,
+    evaluate,
+    inspect,
+    plan,
+    profile,
+    reproduce,
+    run,
+    serve,
+    simulate,
+    split,
+)
 from partway.cli.logs import FORMATTERS
 from partway.errors import InputError, PartwayError
 
 logger = logging.getLogger(__name__)
 
-_VERBS = (inspect, check, plan, run, serve, split, bench, profile, evaluate, simulate, demo, doctor)
+_VERBS = (inspect, check, plan, run, serve, split, bench, profile, evaluate, simulate, reproduce, demo, doctor)
 _FAILED, _WRONG_USAGE, _INTERRUPTED, _TERMINATED = 1, 2, 130, 143
 
 _DESCRIPTION = """\
@@ -43,6 +57,7 @@ _EPILOG = """first steps:
   partway profile -o this.json            measure this machine
   partway evaluate this.json model.onnx   predicted against measured
   partway simulate scenario.toml          how many devices can a server bear?
+  partway reproduce                       the paper's numbers beside ours
 
 `partway VERB --help` explains a verb. Prepared models and kept costs lie in
 $PARTWAY_CACHE (default ~/.cache/partway).

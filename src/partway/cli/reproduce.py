@@ -1,0 +1,105 @@
+"""`partway reproduce`: the paper's numbers beside ours, figure by figure.
+
+Input: which figures. Output: a table or JSON, and on request a folder with a page and every figure. A mark that is
+missed is shown, and is no error: the status is 0 when it ran.
+"""
+
+import argparse
+from pathlib import Path
+
+from partway.cli.options import add_json, as_argument, count_or_none
+from partway.cli.reproduce_report import Reproduced, document, page, print_report
+from partway.errors import InputError
+from partway.reporting import follow, print_json, require_drawable, write_findings
+from partway.studies import STUDIES, Setup, Study
+
+_DESCRIPTION = """\
+Make the figures of Neurosurgeon (Kang et al., ASPLOS 2017) anew, and put its
+numbers beside ours."""
+_EXAMPLES = """examples:
+  partway reproduce                         every figure, what is missed and why
+  partway reproduce --figure 6              one, with its notes and all cuts
+  partway reproduce --output paper          a page and pictures, in paper/
+  partway reproduce --json                  the same for programs
+
+Everything is calculated: no network runs, nothing is measured on this machine.
+A row is `fitted` where the paper's machines were calibrated on its number,
+`predicted` where nothing was, `sensitivity` where it hangs on an assumption
+that the sources do not settle; then it is shown over a range.
+"""
+
+
+def parse_figure(text: str) -> int:
+    """The number of a figure that some study covers.
+
+    Raises:
+        InputError: it is none.
+    """
+    known = sorted(figure for study in STUDIES for figure in study.figures)
+    if not (text.isascii() and text.isdigit()) or int(text) not in known:
+        raise InputError(f"{text!r} is no figure that is reproduced; they are {', '.join(map(str, known))}")
+    return int(text)
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the verb to the command line."""
+    parser = subparsers.add_parser(
+        "reproduce",
+        help="the paper's numbers beside ours",
+        description=_DESCRIPTION,
+        epilog=_EXAMPLES,
+    )
+    parser.add_argument(
+        "--figure",
+        action="append",
+        default=[],
+        type=as_argument(parse_figure),
+        metavar="N",
+        help="only this figure of the paper, with notes and tables (repeatable)",
+    )
+    parser.add_argument(
+        "--output", type=Path, metavar="FOLDER", help="write a page, and each figure as PNG and SVG; made if missing"
+    )
+    parser.add_argument("--seed", type=count_or_none, default=0, metavar="N", help="of whatever is random (default 0)")
+    add_json(parser)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Reproduce and print; 0.
+
+    Raises:
+        InputError: an option cannot be used.
+        DocumentError: a file cannot be written.
+    """
+    if arguments.output is not None:
+        _require_folder(arguments.output)
+    setup = Setup.of_paper(seed=arguments.seed)
+    chosen = _chosen(arguments.figure)
+    reproduced = []
+    with follow("reproducing", quiet=arguments.json) as progress:
+        for done, study in enumerate(chosen):
+            progress(done, len(chosen))
+            reproduced.append(Reproduced(study=study, result=study.run(setup)))
+    if arguments.output is not None:
+        with follow("drawing", quiet=arguments.json) as progress:
+            write_findings(arguments.output, page(reproduced), progress)
+    if arguments.json:
+        print_json(document(reproduced))
+    else:
+        print_report(reproduced, detailed=bool(arguments.figure), folder=arguments.output)
+    return 0
+
+
+def _chosen(figures: list[int]) -> tuple[Study, ...]:
+    if not figures:
+        return STUDIES
+    return tuple(study for study in STUDIES if not frozenset(figures).isdisjoint(study.figures))
+
+
+def _require_folder(folder: Path) -> None:
+    require_drawable(folder / "figure.png")
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"cannot write into {folder}: it is a file; give a folder")
+    if not folder.parent.is_dir():
+        raise InputError(f"cannot make {folder}: there is no folder {folder.parent}; make it first")
