@@ -61,10 +61,10 @@ A link is 3g, lte or wifi, or paper-3g, paper-lte or paper-wifi; or
 up=RATE,down=RATE,rtt=TIME; or a CSV trace with the columns t_s and mbps.
 A machine is jetson-tk1-cpu, jetson-tk1-gpu or tesla-k40, or a file: of
 --measure-only, of partway profile, or of kind partway.machine, which says of
-a machine what its datasheet says. Measured costs are kept and used again. Cuts that were
-neither measured nor predicted lie between their neighbours, by work or by
-predicted seconds. With two profiles or machines nothing is run but what codecs
-are tried on.
+a machine what its datasheet says. Measured costs are kept and used again. Cuts
+that were neither measured nor predicted lie between their neighbours, by work
+or by predicted seconds. With two profiles or machines nothing is run but what
+codecs are tried on.
 """
 
 
