@@ -19,6 +19,7 @@ def test_devices_read_the_load_by_the_client_s_own_numbers() -> None:
     assert reading.smoothed_over_s == load_view._SMOOTHED_OVER_S
     assert reading.fades_in_s == load_view._FADES_IN_S
     assert (reading.doubt, reading.doubt_lasts_s) == (load_view._DOUBT, load_view._DOUBT_LASTS_S)
+    assert reading.least_weight == load_view._LEAST_WEIGHT
     assert reading.switch_gain == guide.SWITCH_GAIN
 
 

@@ -51,7 +51,7 @@ class Rules(NamedTuple):
         period_s: after which each series begins anew; infinite for never. float64 (3 * groups,).
         service_spread: standard deviation of the logarithm of what chance makes of the server's seconds; negative for
             an exponential.
-        smoothed_over_s, fades_in_s, doubt, doubt_lasts_s, ask_after_s, switch_gain: see `fleets.Reading`.
+        smoothed_over_s, fades_in_s, doubt, doubt_lasts_s, least_weight, ask_after_s, switch_gain: see `fleets.Reading`.
         bin_s: width of the bins of `World.busy_s`.
     """
 
@@ -72,6 +72,7 @@ class Rules(NamedTuple):
     fades_in_s: float
     doubt: float
     doubt_lasts_s: float
+    least_weight: float
     ask_after_s: float
     switch_gain: float
     bin_s: float
@@ -312,7 +313,7 @@ def _hear(
     numbers[DELAY] = keep * numbers[DELAY] + (1.0 - keep) * report_s
     numbers[HEARD] = max(at_s, numbers[HEARD])
     if rules.doubt > 0.0 and chance.random() < 1.0 - math.exp(-min(since_s, 1e6) / rules.doubt_lasts_s):
-        numbers[WEIGHT] = math.exp(rules.doubt * chance.standard_normal())
+        numbers[WEIGHT] = max(rules.least_weight, math.exp(rules.doubt * chance.standard_normal()))
 
 
 @compiled

@@ -149,6 +149,7 @@ def _rules(fleet: Fleet, duration_s: float) -> "Rules":
         fades_in_s=reading.fades_in_s,
         doubt=reading.doubt,
         doubt_lasts_s=reading.doubt_lasts_s,
+        least_weight=reading.least_weight,
         ask_after_s=reading.ask_after_s,
         switch_gain=reading.switch_gain,
         bin_s=duration_s / BINS,
@@ -171,7 +172,8 @@ def _devices(fleet: Fleet, chance: np.random.Generator) -> "Devices":
     places, counts = [place for place, _ in ordered], [group.devices for _, group in ordered]
     numbers = np.zeros((fleet.devices, 6))
     numbers[:, loops.HEARD] = numbers[:, loops.ASKED] = -math.inf
-    numbers[:, loops.WEIGHT] = np.exp(fleet.reading.doubt * chance.standard_normal(fleet.devices))
+    drawn = np.exp(fleet.reading.doubt * chance.standard_normal(fleet.devices))
+    numbers[:, loops.WEIGHT] = np.maximum(drawn, fleet.reading.least_weight)
     return loops.Devices(
         group=np.repeat(np.array(places, np.int32), counts),
         row=np.full(fleet.devices, -1, np.int32),

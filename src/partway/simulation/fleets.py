@@ -26,6 +26,7 @@ class Reading:
         fades_in_s: time constant with which what was heard is forgotten: towards an idle server.
         doubt: standard deviation of the logarithm of the weight that each device gives to queue delays; 0: none.
         doubt_lasts_s: how long a device keeps its weight, on average.
+        least_weight: no weight is less.
         ask_after_s: a device that decides, computes alone and heard nothing for so long, asks.
         switch_gain: share of the latency that another cut has to save.
 
@@ -40,6 +41,7 @@ class Reading:
     fades_in_s: float = 5.0
     doubt: float = 0.8
     doubt_lasts_s: float = 10.0
+    least_weight: float = 0.7
     ask_after_s: float = 1.0
     switch_gain: float = 0.01
 
@@ -52,6 +54,8 @@ class Reading:
                 f"doubt is {self.doubt:g} and switch_gain {self.switch_gain:g}; "
                 "they must be at least 0, the second below 1"
             )
+        if not 0 <= self.least_weight <= 1:
+            raise InputError(f"least_weight is {self.least_weight:g}; it must be from 0 to 1")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
