@@ -14,7 +14,7 @@ from partway.planning import Conditions, decide
 from partway.simulation import fleet_loops as loops
 from partway.simulation.arrivals import poisson
 from partway.simulation.compiling import plain
-from partway.simulation.fleet_playing import _coming, _devices, _roomier, _rules, _world
+from partway.simulation.fleet_playing import lay_out, roomier
 from partway.simulation.fleets import Fleet, Reading
 from partway.simulation.paths import LinkPath
 from partway.testing import FakeClock
@@ -27,19 +27,17 @@ laws = settings(max_examples=60, derandomize=True)
 @given(st.lists(st.tuples(st.floats(0, 30), st.floats(0, 10)), min_size=1, max_size=20), st.floats(0, 30))
 def test_a_device_reads_reports_as_the_client_does(reports: list[tuple[float, float]], later_s: float) -> None:
     one = Fleet(groups=(group(1),), reading=Reading(doubt=0.0))
-    rules, devices = _rules(one, 10.0), _devices(one, np.random.default_rng(0))
+    rules, world = lay_out(one, 10.0, np.random.default_rng(0))
     clock = FakeClock()
     view = LoadView(clock=clock, generator=np.random.default_rng(0), doubt=0.0)
     for gap_s, delay_s in reports:
         clock.advance(gap_s)
         view.saw(Load(queue_delay_s=delay_s, slowdown=1.0, service_s=0.0, queue_s=0.0))
-        loops._hear(rules, devices, 0, delay_s, clock(), np.random.default_rng(0))
+        loops._hear(rules, world, 0, delay_s, clock(), np.random.default_rng(0))
     clock.advance(later_s)
-    numbers = devices.numbers[0]
-    faded = math.exp(-max(clock() - numbers[loops.HEARD], 0.0) / 5.0)
-    assert numbers[loops.WEIGHT] * faded * numbers[loops.DELAY] == pytest.approx(
-        view.queue_delay_s(), rel=1e-9, abs=1e-12
-    )
+    device = world.devices[0]
+    faded = math.exp(-max(clock() - device["heard_s"], 0.0) / 5.0)
+    assert device["weight"] * faded * device["delay_s"] == pytest.approx(view.queue_delay_s(), rel=1e-9, abs=1e-12)
 
 
 @laws
@@ -49,14 +47,13 @@ def test_a_device_decides_as_the_client_does(
 ) -> None:
     link = Link(uplink_bytes_per_s=uplink, downlink_bytes_per_s=downlink, rtt_s=rtt_s)
     one = Fleet(groups=(group(1, path=LinkPath.of(link)),), reading=Reading(doubt=0.0))
-    rules, devices = _rules(one, 10.0), _devices(one, np.random.default_rng(0))
-    devices.numbers[0, loops.HEARD], devices.numbers[0, loops.DELAY] = 3.0, delay_s
-    devices.row[0] = current
+    rules, world = lay_out(one, 10.0, np.random.default_rng(0))
+    world.devices[0]["heard_s"], world.devices[0]["delay_s"], world.devices[0]["row"] = 3.0, delay_s, current
     conditions = Conditions(
         uplink_bytes_per_s=uplink, downlink_bytes_per_s=downlink, rtt_s=rtt_s, queue_delay_s=delay_s
     )
     expected = decide(TABLE, conditions, current=None if current < 0 else current, switch_gain=0.01)
-    assert loops._choose(rules, devices, 0, 3.0) == expected.index
+    assert loops._choose(rules, world, 0, 3.0) == expected.index
 
 
 @laws
@@ -64,19 +61,19 @@ def test_a_device_decides_as_the_client_does(
 def test_bytes_are_sent_when_the_trace_says(rates: list[float], start_s: float, size_bytes: float) -> None:
     trace = Trace(starts_s=tuple(2.0 * place for place in range(len(rates))), rates_bytes_per_s=tuple(rates))
     link = LinkTrace(uplink=trace, downlink=Trace.constant(1e6), rtt_s=0.0)
-    rules = _rules(fleet(group(1, path=LinkPath.of(link))), 10.0)
+    rules, _ = lay_out(fleet(group(1, path=LinkPath.of(link))), 10.0, np.random.default_rng(0))
     assert loops._sent_s(rules, 0, start_s, size_bytes) == pytest.approx(trace.finish_s(start_s, size_bytes), rel=1e-9)
 
 
 @laws
 @given(st.lists(st.floats(0, 100), max_size=60))
 def test_events_come_out_in_the_order_of_time(times_s: list[float]) -> None:
-    world = _world(fleet(group(1, requests=poisson(1.0))), np.random.default_rng(0))
+    _, world = lay_out(fleet(group(1, requests=poisson(1.0))), 1.0, np.random.default_rng(0))
     for code, at_s in enumerate(times_s):
         loops._push(world, at_s, code)
     found = []
     for _ in times_s:
-        found.append((float(world.times_s[0]), int(world.codes[0])))
+        found.append((float(world.events[0]["at_s"]), int(world.events[0]["code"])))
         loops._drop_first(world)
     assert [at_s for at_s, _ in found] == sorted(times_s)
     assert sorted(code for _, code in found) == list(range(len(times_s)))
@@ -92,14 +89,10 @@ def test_what_is_compiled_is_what_is_written(monkeypatch: pytest.MonkeyPatch) ->
             for name in names:
                 monkeypatch.setattr(loops, name, plain(getattr(loops, name)))
         chance = np.random.default_rng(3)
-        rules, devices = _rules(mixed, 20.0), _devices(mixed, chance)
-        world, coming = _world(mixed, chance), _coming(mixed, 20.0, chance)
-        answers = loops.Answers(
-            started_s=np.empty(5000), latency_s=np.empty(5000, np.float32), row=np.empty(5000, np.int32)
-        )
-        assert loops.advance(rules, devices, world, answers, coming, 20.0, chance) == loops.REACHED
-        count = int(world.counts[loops.ANSWERED])
-        found.append([column[:count].tolist() for column in answers] + [world.counts.tolist(), float(chance.random())])
+        rules, world = lay_out(mixed, 20.0, chance)
+        assert loops.advance(rules, world, 20.0, chance) == loops.REACHED
+        answers = world.answers[: int(world.counts[loops.ANSWERED])]
+        found.append((answers.tolist(), world.bins.tolist(), world.counts.tolist(), float(chance.random())))
     assert found[0] == found[1]
     assert len(found[0][0]) > 100
 
@@ -110,30 +103,23 @@ def test_a_world_without_room_says_so_and_goes_on_with_more() -> None:
     found = []
     for room in (4, 4096):
         chance = np.random.default_rng(1)
-        rules, devices = _rules(crowd, 5.0), _devices(crowd, chance)
-        world, coming = _world(crowd, chance), _coming(crowd, 5.0, chance)
-        world.counts[loops.SPARE] = room if room < world.spare.size else world.spare.size
-        world = world._replace(times_s=world.times_s[: room + 8], codes=world.codes[: room + 8])
-        answers = loops.Answers(
-            started_s=np.empty(9000), latency_s=np.empty(9000, np.float32), row=np.empty(9000, np.int32)
-        )
+        rules, world = lay_out(crowd, 5.0, chance)
+        world.counts[loops.SPARE] = min(room, world.spare.size)
+        world = world._replace(events=world.events[: room + 8])
         crowded = 0
-        while loops.advance(rules, devices, world, answers, coming, 5.0, chance) == loops.CROWDED:
-            world, crowded = _roomier(world), crowded + 1
-        count = int(world.counts[loops.ANSWERED])
-        found.append([column[:count].tolist() for column in answers])
+        while loops.advance(rules, world, 5.0, chance) == loops.CROWDED:
+            world, crowded = roomier(world), crowded + 1
+        found.append(world.answers[: int(world.counts[loops.ANSWERED])].tolist())
         assert (crowded > 0) == (room == 4)
     assert found[0] == found[1]
 
 
 def test_answers_that_cannot_be_noted_are_not_lost() -> None:
     chance = np.random.default_rng(1)
-    small = fleet(group(5))
-    rules, devices, world = _rules(small, 10.0), _devices(small, chance), _world(small, chance)
-    coming = _coming(small, 10.0, chance)
-    answers = loops.Answers(started_s=np.empty(7), latency_s=np.empty(7, np.float32), row=np.empty(7, np.int32))
+    rules, world = lay_out(fleet(group(5)), 10.0, chance)
+    world = world._replace(answers=world.answers[:7])
     noted = 0
-    while loops.advance(rules, devices, world, answers, coming, 10.0, chance) == loops.FULL:
+    while loops.advance(rules, world, 10.0, chance) == loops.FULL:
         noted += int(world.counts[loops.ANSWERED])
         world.counts[loops.ANSWERED] = 0
     noted += int(world.counts[loops.ANSWERED])

@@ -4,8 +4,9 @@ In comes a `Fleet`, seconds and a seed; out comes every answer (`Happened`). Cal
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -17,9 +18,7 @@ from partway.simulation.fleets import Fleet, Group, Pause
 from partway.simulation.replications import Progress
 
 if TYPE_CHECKING:
-    from partway.simulation.fleet_loops import Answers, Coming, Devices, Rules, World
-
-Number = TypeVar("Number", bound=np.generic)
+    from partway.simulation.fleet_loops import Rules, World
 
 BINS = 200
 """Of the time that is played, for what the server did in each."""
@@ -77,44 +76,33 @@ def play_fleet(
     from partway.simulation import fleet_loops as loops  # noqa: PLC0415 - numba: an optional extra, slow to import
 
     chance = np.random.Generator(np.random.SFC64(seed))
-    rules, devices = _rules(fleet, duration_s), _devices(fleet, chance)
-    world, coming = _world(fleet, chance), _coming(fleet, duration_s, chance)
-    answers = loops.Answers(
-        started_s=np.empty(_NOTED), latency_s=np.empty(_NOTED, np.float32), row=np.empty(_NOTED, np.int32)
-    )
-    noted: list[Answers] = []
+    rules, world = lay_out(fleet, duration_s, chance)
+    noted: list[npt.NDArray[np.void]] = []
     steps = 1 if progress is None else _STEPS
     for step in range(1, steps + 1):
         ended = loops.FULL
         while ended != loops.REACHED:
-            ended = loops.advance(rules, devices, world, answers, coming, duration_s * step / steps, chance)
+            ended = loops.advance(rules, world, duration_s * step / steps, chance)
             if ended == loops.CROWDED:
-                world = _roomier(world)
+                world = roomier(world)
             elif ended == loops.FULL or step == steps:
-                count = int(world.counts[loops.ANSWERED])
-                noted.append(
-                    loops.Answers(
-                        started_s=answers.started_s[:count].copy(),
-                        latency_s=answers.latency_s[:count].copy(),
-                        row=answers.row[:count].copy(),
-                    )
-                )
+                noted.append(world.answers[: int(world.counts[loops.ANSWERED])].copy())
                 world.counts[loops.ANSWERED] = 0
         if progress is not None:
             progress(step, steps)
-    row = np.concatenate([some.row for some in noted])
+    answers = np.concatenate(noted)
     begun = int(world.counts[loops.BEGUN])
     return Happened(
         fleet=fleet,
         duration_s=duration_s,
-        started_s=np.concatenate([some.started_s for some in noted]),
-        latency_s=np.concatenate([some.latency_s for some in noted]),
-        row=row,
-        busy_s=world.busy_s,
+        started_s=answers["started_s"],
+        latency_s=answers["latency_s"],
+        row=answers["row"],
+        busy_s=world.bins["busy_s"],
         begun=begun,
-        in_flight=begun - row.size,
-        served=world.served,
-        waited_s=world.waited_s,
+        in_flight=begun - answers.size,
+        served=world.bins["served"],
+        waited_s=world.bins["waited_s"],
     )
 
 
@@ -123,27 +111,77 @@ def first_rows(fleet: Fleet) -> tuple[int, ...]:
     return tuple(int(place) for place in np.cumsum([0, *(len(group.table) for group in fleet.groups)]))
 
 
-def _rules(fleet: Fleet, duration_s: float) -> "Rules":
-    from partway.simulation.fleet_loops import Rules  # noqa: PLC0415 - as above
+def lay_out(fleet: Fleet, duration_s: float, chance: np.random.Generator) -> "tuple[Rules, World]":
+    """A fleet as the loop wants it, before anything has happened.
 
-    groups, firsts, reading = fleet.groups, first_rows(fleet), fleet.reading
-    series = [one for group in groups for one in group.path.series]
-    pauses = [group.requests if isinstance(group.requests, Pause) else None for group in groups]
-    fixed = [group.fixed_row() for group in groups]
-    variation = fleet.service_variation
-    return Rules(
-        rows=np.concatenate([group.table.terms for group in groups]),
-        first_row=np.array(firsts),
-        fixed=np.array([-1 if row is None else first + row for first, row in zip(firsts[:-1], fixed, strict=True)]),
-        heeds=np.array([float(group.heeds_load) for group in groups]),
-        factor=np.array([group.factor for group in groups]),
-        spread=np.array([group.spread for group in groups]),
-        pause_s=np.array([math.nan if pause is None else pause.mean_s for pause in pauses]),
-        pause_varies=np.array([pause is not None and pause.varies for pause in pauses]),
-        starts_s=np.concatenate([one.starts_s for one in series]),
-        values=np.concatenate([one.values for one in series]),
-        first_stretch=np.cumsum([0, *(len(one.values) for one in series)]),
-        period_s=np.array([one.period_s for one in series]),
+    Args:
+        fleet: what to play.
+        duration_s: for how long.
+        chance: draws what differs between devices, and requests that come by a rate.
+
+    Raises:
+        InputError: numba is not installed.
+    """
+    from partway.simulation import fleet_loops as loops  # noqa: PLC0415 - as above
+
+    # A device that pauses has the slot of its own number, so these come first.
+    ordered = sorted(enumerate(fleet.groups), key=lambda one: not isinstance(one[1].requests, Pause))
+    devices = np.zeros(fleet.devices, loops.DEVICE)
+    devices["group"] = np.repeat([place for place, _ in ordered], [group.devices for _, group in ordered])
+    devices["row"] = -1
+    devices["heard_s"] = devices["asked_s"] = -math.inf
+    weights = np.exp(fleet.reading.doubt * chance.standard_normal(fleet.devices))
+    devices["weight"] = np.maximum(weights, fleet.reading.least_weight)
+    groups = [group for _, group in ordered]
+    events = _first_events(groups, chance)
+    spare = _SPARE if events.size < fleet.devices else 0
+    slots = np.zeros(events.size + spare, loops.SLOT)
+    slots["device"][: events.size] = np.arange(events.size)
+    counts = np.zeros(5, np.int64)
+    counts[loops.EVENTS], counts[loops.SPARE] = events.size, spare
+    world = loops.World(
+        devices=devices,
+        slots=slots,
+        spare=np.arange(events.size, events.size + spare),
+        events=_padded(events, 2 * _SPARE),
+        free_s=np.zeros(fleet.workers),
+        bins=np.zeros(BINS + 1, loops.BIN),
+        answers=np.zeros(_NOTED, loops.ANSWER),
+        coming=_coming(groups, duration_s, chance),
+        counts=counts,
+    )
+    return _rules(fleet, duration_s), world
+
+
+def _rules(fleet: Fleet, duration_s: float) -> "Rules":
+    from partway.simulation import fleet_loops as loops  # noqa: PLC0415 - as above
+
+    firsts, reading, variation = first_rows(fleet), fleet.reading, fleet.service_variation
+    groups = np.zeros(len(fleet.groups), loops.GROUP)
+    for place, group in enumerate(fleet.groups):
+        fixed, pause = group.fixed_row(), group.requests if isinstance(group.requests, Pause) else None
+        groups[place] = (
+            firsts[place],
+            firsts[place + 1],
+            -1 if fixed is None else firsts[place] + fixed,
+            group.heeds_load,
+            pause is not None and pause.varies,
+            math.nan if pause is None else pause.mean_s,
+            group.factor,
+            group.spread,
+        )
+    every = [one for group in fleet.groups for one in group.path.series]
+    ends = np.cumsum([len(one.values) for one in every])
+    series, stretches = np.zeros(len(every), loops.SERIES), np.zeros(ends[-1], loops.STRETCH)
+    series["first"], series["end"] = ends - [len(one.values) for one in every], ends
+    series["period_s"] = [one.period_s for one in every]
+    stretches["start_s"] = np.concatenate([one.starts_s for one in every])
+    stretches["value"] = np.concatenate([one.values for one in every])
+    return loops.Rules(
+        rows=np.concatenate([group.table.terms for group in fleet.groups]),
+        groups=groups,
+        series=series,
+        stretches=stretches,
         service_spread=-1.0 if variation == 1.0 else math.sqrt(math.log1p(variation**2)),
         smoothed_over_s=reading.smoothed_over_s,
         fades_in_s=reading.fades_in_s,
@@ -156,100 +194,54 @@ def _rules(fleet: Fleet, duration_s: float) -> "Rules":
     )
 
 
-def _pausing_first(fleet: Fleet) -> list[tuple[int, Group]]:
-    # A device that pauses has the slot of its own number, so these come first.
-    return sorted(enumerate(fleet.groups), key=lambda one: not isinstance(one[1].requests, Pause))
-
-
-def _pausing(fleet: Fleet) -> int:
-    return sum(group.devices for group in fleet.groups if isinstance(group.requests, Pause))
-
-
-def _devices(fleet: Fleet, chance: np.random.Generator) -> "Devices":
+def _first_events(groups: Sequence[Group], chance: np.random.Generator) -> npt.NDArray[np.void]:
+    """When each device that pauses is asked first: somewhere within a round of its own, so not all at once."""
     from partway.simulation import fleet_loops as loops  # noqa: PLC0415 - as above
 
-    ordered = _pausing_first(fleet)
-    places, counts = [place for place, _ in ordered], [group.devices for _, group in ordered]
-    numbers = np.zeros((fleet.devices, 6))
-    numbers[:, loops.HEARD] = numbers[:, loops.ASKED] = -math.inf
-    drawn = np.exp(fleet.reading.doubt * chance.standard_normal(fleet.devices))
-    numbers[:, loops.WEIGHT] = np.maximum(drawn, fleet.reading.least_weight)
-    return loops.Devices(
-        group=np.repeat(np.array(places, np.int32), counts),
-        row=np.full(fleet.devices, -1, np.int32),
-        numbers=numbers,
-    )
-
-
-def _world(fleet: Fleet, chance: np.random.Generator) -> "World":
-    from partway.simulation import fleet_loops as loops  # noqa: PLC0415 - as above
-
-    # Each begins somewhere within one round of its own, so that they do not all come at once.
-    rounds = [
-        (group.requests.mean_s + group.usual_s(), group.devices)
-        for _, group in _pausing_first(fleet)
+    rounds_s = [
+        np.full(group.devices, group.requests.mean_s + group.usual_s())
+        for group in groups
         if isinstance(group.requests, Pause)
     ]
-    pausing = _pausing(fleet)
-    first_s = chance.random(pausing) * np.repeat([seconds for seconds, _ in rounds], [count for _, count in rounds])
-    order = np.argsort(first_s)
-    capacity = pausing + 2 * _SPARE
-    times_s, codes = np.zeros(capacity), np.zeros(capacity, np.int64)
-    times_s[:pausing], codes[:pausing] = first_s[order], 4 * order + loops.ASK
-    spare = _SPARE if pausing < fleet.devices else 0
-    counts = np.zeros(5, np.int64)
-    counts[loops.EVENTS], counts[loops.SPARE] = pausing, spare
-    return loops.World(
-        times_s=times_s,
-        codes=codes,
-        device=np.arange(pausing + spare, dtype=np.int32),
-        row=np.zeros(pausing + spare, np.int32),
-        started_s=np.zeros(pausing + spare),
-        spare=np.arange(pausing, pausing + spare),
-        free_s=np.zeros(fleet.workers),
-        busy_s=np.zeros(BINS + 1),
-        waited_s=np.zeros(BINS + 1),
-        served=np.zeros(BINS + 1, np.int64),
-        counts=counts,
-    )
+    first_s = np.concatenate(rounds_s) if rounds_s else np.empty(0)
+    first_s *= chance.random(first_s.size)
+    order = np.argsort(first_s)  # what is in order is a heap
+    events = np.zeros(first_s.size, loops.EVENT)
+    events["at_s"], events["code"] = first_s[order], 4 * order + loops.ASK
+    return events
 
 
-def _roomier(world: "World") -> "World":
-    """The same world with twice the room for events and for requests that come by a rate."""
+def _coming(groups: Sequence[Group], duration_s: float, chance: np.random.Generator) -> npt.NDArray[np.void]:
+    """All requests that come by a rate, each of a device that is drawn."""
     from partway.simulation import fleet_loops as loops  # noqa: PLC0415 - as above
 
-    more = world.spare.size
-    slots = world.device.size
-    spare = np.zeros(2 * more, np.int64)
+    pieces = [np.zeros(0, loops.COMER)]
+    first = 0
+    for group in groups:
+        if not isinstance(group.requests, Pause):
+            times_s = _until(group.requests, duration_s, chance)
+            comers = np.zeros(times_s.size, loops.COMER)
+            comers["at_s"] = times_s
+            comers["device"] = chance.integers(first, first + group.devices, times_s.size)
+            pieces.append(comers)
+        first += group.devices
+    together = np.concatenate(pieces)
+    return together[np.argsort(together["at_s"], kind="stable")]
+
+
+def roomier(world: "World") -> "World":
+    """The same world with twice the room for requests that come by a rate, and as much more for events."""
+    from partway.simulation import fleet_loops as loops  # noqa: PLC0415 - as above
+
+    more, slots = world.spare.size, world.slots.size
     unused = int(world.counts[loops.SPARE])
+    spare = np.zeros(2 * more, np.int64)
     spare[:unused] = world.spare[:unused]
     spare[unused : unused + more] = np.arange(slots, slots + more)
     world.counts[loops.SPARE] += more
-    capacity = world.times_s.size
     return world._replace(
-        times_s=_padded(world.times_s, capacity),
-        codes=_padded(world.codes, capacity),
-        device=_padded(world.device, more),
-        row=_padded(world.row, more),
-        started_s=_padded(world.started_s, more),
-        spare=spare,
+        slots=_padded(world.slots, more), spare=spare, events=_padded(world.events, world.events.size)
     )
-
-
-def _coming(fleet: Fleet, duration_s: float, chance: np.random.Generator) -> "Coming":
-    from partway.simulation.fleet_loops import Coming  # noqa: PLC0415 - as above
-
-    times_s, devices = [np.empty(0)], [np.empty(0, np.int32)]
-    first = 0
-    for _, group in _pausing_first(fleet):
-        if not isinstance(group.requests, Pause):
-            drawn_s = _until(group.requests, duration_s, chance)
-            times_s.append(drawn_s)
-            devices.append(chance.integers(first, first + group.devices, drawn_s.size, dtype=np.int32))
-        first += group.devices
-    together_s = np.concatenate(times_s)
-    order = np.argsort(together_s, kind="stable")
-    return Coming(times_s=together_s[order], device=np.concatenate(devices)[order])
 
 
 def _until(arrivals: Arrivals, duration_s: float, chance: np.random.Generator) -> FloatArray:
@@ -261,5 +253,5 @@ def _until(arrivals: Arrivals, duration_s: float, chance: np.random.Generator) -
     return together_s[: np.searchsorted(together_s, duration_s)]
 
 
-def _padded(array: npt.NDArray[Number], more: int) -> npt.NDArray[Number]:
+def _padded(array: npt.NDArray[np.void], more: int) -> npt.NDArray[np.void]:
     return np.concatenate([array, np.zeros(more, array.dtype)])
