@@ -21,7 +21,7 @@ _STEPS = 5_000
 _SHARES = (0.1, 0.5, 0.9, 0.95, 0.99)
 
 
-def fit(curve: Empirical, branches: int) -> Hyperexponential:
+def fit(curve: Empirical, branches: int, *, steps: int = _STEPS) -> Hyperexponential:
     """The likeliest hyperexponential of so many branches, stretched to the curve's mean.
 
     Source: Asmussen, Nerman and Olsson, Scandinavian Journal of Statistics 23 (1996), for the exponential phases alone.
@@ -30,7 +30,7 @@ def fit(curve: Empirical, branches: int) -> Hyperexponential:
     share = np.diff(curve.probabilities)
     weights = np.full(branches, 1.0 / branches)
     means_s = curve.mean_s * np.geomspace(0.1, 3.0, branches)
-    for _ in range(_STEPS):
+    for _ in range(steps):
         density = weights * np.exp(-middle_s[:, None] / means_s) / means_s
         belongs = share[:, None] * density / density.sum(axis=1, keepdims=True)
         weights = belongs.sum(axis=0)

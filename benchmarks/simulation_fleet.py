@@ -20,6 +20,7 @@ from partway.simulation import Fleet, FleetTask, Group, LinkPath, Pause, play_fl
 from partway.simulation.fleet_runs import measure, steady_from_s
 
 _KIB = 1024
+_LINKS = ("3g", "lte", "wifi")
 
 TABLE = CostTable.of(
     [
@@ -40,7 +41,7 @@ def fleet_of(devices: int) -> Fleet:
             path=LinkPath.of(link),
             requests=Pause(mean_s=10.0),
         )
-        for place, (name, link) in enumerate(NAMED_LINKS.items())
+        for place, (name, link) in enumerate((name, NAMED_LINKS[name]) for name in _LINKS)
     )
     return Fleet(groups=groups, workers=max(1, devices // 500))
 

@@ -12,6 +12,7 @@ from partway.client.load_view import LoadView
 from partway.link import Link, LinkTrace, Trace
 from partway.planning import Conditions, decide
 from partway.simulation import fleet_loops as loops
+from partway.simulation import fleet_world
 from partway.simulation.arrivals import poisson
 from partway.simulation.compiling import plain
 from partway.simulation.fleet_playing import lay_out, roomier
@@ -20,7 +21,7 @@ from partway.simulation.paths import LinkPath
 from partway.testing import FakeClock
 from partway.wire import Load
 
-laws = settings(max_examples=60, derandomize=True)
+laws = settings(max_examples=30, derandomize=True)
 
 
 @laws
@@ -90,8 +91,8 @@ def test_what_is_compiled_is_what_is_written(monkeypatch: pytest.MonkeyPatch) ->
                 monkeypatch.setattr(loops, name, plain(getattr(loops, name)))
         chance = np.random.default_rng(3)
         rules, world = lay_out(mixed, 20.0, chance)
-        assert loops.advance(rules, world, 20.0, chance) == loops.REACHED
-        answers = world.answers[: int(world.counts[loops.ANSWERED])]
+        assert loops.advance(rules, world, 20.0, chance) == fleet_world.REACHED
+        answers = world.answers[: int(world.counts[fleet_world.ANSWERED])]
         found.append((answers.tolist(), world.bins.tolist(), world.counts.tolist(), float(chance.random())))
     assert found[0] == found[1]
     assert len(found[0][0]) > 100
@@ -104,12 +105,12 @@ def test_a_world_without_room_says_so_and_goes_on_with_more() -> None:
     for room in (4, 4096):
         chance = np.random.default_rng(1)
         rules, world = lay_out(crowd, 5.0, chance)
-        world.counts[loops.SPARE] = min(room, world.spare.size)
+        world.counts[fleet_world.SPARE] = min(room, world.spare.size)
         world = world._replace(events=world.events[: room + 8])
         crowded = 0
-        while loops.advance(rules, world, 5.0, chance) == loops.CROWDED:
+        while loops.advance(rules, world, 5.0, chance) == fleet_world.CROWDED:
             world, crowded = roomier(world), crowded + 1
-        found.append(world.answers[: int(world.counts[loops.ANSWERED])].tolist())
+        found.append(world.answers[: int(world.counts[fleet_world.ANSWERED])].tolist())
         assert (crowded > 0) == (room == 4)
     assert found[0] == found[1]
 
@@ -119,11 +120,11 @@ def test_answers_that_cannot_be_noted_are_not_lost() -> None:
     rules, world = lay_out(fleet(group(5)), 10.0, chance)
     world = world._replace(answers=world.answers[:7])
     noted = 0
-    while loops.advance(rules, world, 10.0, chance) == loops.FULL:
-        noted += int(world.counts[loops.ANSWERED])
-        world.counts[loops.ANSWERED] = 0
-    noted += int(world.counts[loops.ANSWERED])
-    assert 0 <= int(world.counts[loops.BEGUN]) - noted <= 5
+    while loops.advance(rules, world, 10.0, chance) == fleet_world.FULL:
+        noted += int(world.counts[fleet_world.ANSWERED])
+        world.counts[fleet_world.ANSWERED] = 0
+    noted += int(world.counts[fleet_world.ANSWERED])
+    assert 0 <= int(world.counts[fleet_world.BEGUN]) - noted <= 5
     assert noted > 20
 
 

@@ -25,7 +25,7 @@ from partway.simulation.queues import (
     serve_batches,
 )
 
-laws = settings(max_examples=150, derandomize=True)
+laws = settings(max_examples=60, derandomize=True)
 
 
 def by_a_heap(some: Some, workers: int) -> FloatArray:

@@ -141,6 +141,16 @@ def test_cuts_may_come_from_a_plan(tmp_path: Path) -> None:
     assert {cost.crossing for cost in costs} == {(), ("image",), ("pool5",)}
 
 
+NAMED = FLEET[: FLEET.index("cuts")] + 'network = "alexnet"\ndevice = "jetson-tk1-gpu"\nserver = "tesla-k40"\n'
+
+
+def test_costs_may_come_from_names(tmp_path: Path) -> None:
+    costs = fleet(read(tmp_path, NAMED)).groups[0].table.costs
+    assert costs[0].up_bytes == 227 * 227 * 3
+    assert any(cost.crossing == ("pool5",) for cost in costs)
+    assert not costs[-1].offloaded
+
+
 def test_every_study_is_read(tmp_path: Path) -> None:
     asked = {
         'kind = "load"\nloads = [0.9, 0.5]': AgainstLoad(points=(0.5, 0.9)),
@@ -222,6 +232,13 @@ def test_a_bad_hour_is_from_the_first_change_to_the_last_and_has_a_calm_twin(tmp
         (FLEET.replace("count = 40", "count = 40\nheeds_load = 1"), 16, "heeds_load: 1 is neither true nor false"),
         (FLEET + FLEET[FLEET.index("[[devices]]") :], 23, "two groups are called 'phones'"),
         (FLEET.replace("workers = 1", "batch = {}"), 11, "do not batch"),
+        (NAMED.replace("alexnet", "alexnt"), 18, "network: no network is called 'alexnt'; did you mean alexnet"),
+        (
+            NAMED.replace("tesla-k40", "tesla-k4"),
+            20,
+            "server: no machine is called 'tesla-k4'; did you mean 'tesla-k40'",
+        ),
+        (NAMED.replace("device =", "devce ="), 19, "unknown key 'devce' in [[devices]]; did you mean 'device'?"),
         (HOUR.replace("10s", "4s"), 23, "changes must follow each other in time"),
         (asking(HOUR.replace('{ from = "10s", link = "wifi" }', ""), 'kind = "hour"'), 26, "to become as before, too"),
     ],

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from partway.simulation.searching import least_that, most_load_that, most_that
 
-laws = settings(max_examples=200, derandomize=True)
+laws = settings(max_examples=100, derandomize=True)
 
 
 @laws

@@ -3,6 +3,9 @@
 Input: a function of arrays and numbers. Output: the same function, compiled at its first call for the types it is
 called with, and kept beside its module, or in the user's cache where that folder cannot be written. Imported by the
 modules of loops, and those only when something is simulated: numba takes a third of a second to import.
+
+What is kept is made anew when the module's own file changes, and not when one changes that it imports: whoever works on
+`fleet_world` or `queue_loops` runs `make clean`.
 """
 
 from collections.abc import Callable

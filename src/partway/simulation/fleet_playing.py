@@ -6,7 +6,6 @@ In comes a `Fleet`, seconds and a seed; out comes every answer (`Happened`). Cal
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -14,11 +13,29 @@ import numpy.typing as npt
 from partway.errors import InputError
 from partway.simulation.arrivals import Arrivals
 from partway.simulation.distributions import FloatArray
+from partway.simulation.fleet_world import (
+    ANSWER,
+    ANSWERED,
+    ASK,
+    BEGUN,
+    BIN,
+    COMER,
+    CROWDED,
+    DEVICE,
+    EVENT,
+    EVENTS,
+    FULL,
+    GROUP,
+    REACHED,
+    SERIES,
+    SLOT,
+    SPARE,
+    STRETCH,
+    Rules,
+    World,
+)
 from partway.simulation.fleets import Fleet, Group, Pause
 from partway.simulation.replications import Progress
-
-if TYPE_CHECKING:
-    from partway.simulation.fleet_loops import Rules, World
 
 BINS = 200
 """Of the time that is played, for what the server did in each."""
@@ -73,25 +90,25 @@ def play_fleet(
     """
     if not 0 < duration_s < math.inf:
         raise InputError(f"a fleet was to be played for {duration_s:g} s; it must be finite and above 0")
-    from partway.simulation import fleet_loops as loops  # noqa: PLC0415 - numba: an optional extra, slow to import
+    from partway.simulation.fleet_loops import advance  # noqa: PLC0415 - numba: an optional extra, slow to import
 
     chance = np.random.Generator(np.random.SFC64(seed))
     rules, world = lay_out(fleet, duration_s, chance)
     noted: list[npt.NDArray[np.void]] = []
     steps = 1 if progress is None else _STEPS
     for step in range(1, steps + 1):
-        ended = loops.FULL
-        while ended != loops.REACHED:
-            ended = loops.advance(rules, world, duration_s * step / steps, chance)
-            if ended == loops.CROWDED:
+        ended = FULL
+        while ended != REACHED:
+            ended = advance(rules, world, duration_s * step / steps, chance)
+            if ended == CROWDED:
                 world = roomier(world)
-            elif ended == loops.FULL or step == steps:
-                noted.append(world.answers[: int(world.counts[loops.ANSWERED])].copy())
-                world.counts[loops.ANSWERED] = 0
+            elif ended == FULL or step == steps:
+                noted.append(world.answers[: int(world.counts[ANSWERED])].copy())
+                world.counts[ANSWERED] = 0
         if progress is not None:
             progress(step, steps)
     answers = np.concatenate(noted)
-    begun = int(world.counts[loops.BEGUN])
+    begun = int(world.counts[BEGUN])
     return Happened(
         fleet=fleet,
         duration_s=duration_s,
@@ -111,22 +128,17 @@ def first_rows(fleet: Fleet) -> tuple[int, ...]:
     return tuple(int(place) for place in np.cumsum([0, *(len(group.table) for group in fleet.groups)]))
 
 
-def lay_out(fleet: Fleet, duration_s: float, chance: np.random.Generator) -> "tuple[Rules, World]":
+def lay_out(fleet: Fleet, duration_s: float, chance: np.random.Generator) -> tuple[Rules, World]:
     """A fleet as the loop wants it, before anything has happened.
 
     Args:
         fleet: what to play.
         duration_s: for how long.
         chance: draws what differs between devices, and requests that come by a rate.
-
-    Raises:
-        InputError: numba is not installed.
     """
-    from partway.simulation import fleet_loops as loops  # noqa: PLC0415 - as above
-
     # A device that pauses has the slot of its own number, so these come first.
     ordered = sorted(enumerate(fleet.groups), key=lambda one: not isinstance(one[1].requests, Pause))
-    devices = np.zeros(fleet.devices, loops.DEVICE)
+    devices = np.zeros(fleet.devices, DEVICE)
     devices["group"] = np.repeat([place for place, _ in ordered], [group.devices for _, group in ordered])
     devices["row"] = -1
     devices["heard_s"] = devices["asked_s"] = -math.inf
@@ -135,29 +147,27 @@ def lay_out(fleet: Fleet, duration_s: float, chance: np.random.Generator) -> "tu
     groups = [group for _, group in ordered]
     events = _first_events(groups, chance)
     spare = _SPARE if events.size < fleet.devices else 0
-    slots = np.zeros(events.size + spare, loops.SLOT)
+    slots = np.zeros(events.size + spare, SLOT)
     slots["device"][: events.size] = np.arange(events.size)
     counts = np.zeros(5, np.int64)
-    counts[loops.EVENTS], counts[loops.SPARE] = events.size, spare
-    world = loops.World(
+    counts[EVENTS], counts[SPARE] = events.size, spare
+    world = World(
         devices=devices,
         slots=slots,
         spare=np.arange(events.size, events.size + spare),
         events=_padded(events, 2 * _SPARE),
         free_s=np.zeros(fleet.workers),
-        bins=np.zeros(BINS + 1, loops.BIN),
-        answers=np.zeros(_NOTED, loops.ANSWER),
+        bins=np.zeros(BINS + 1, BIN),
+        answers=np.zeros(_NOTED, ANSWER),
         coming=_coming(groups, duration_s, chance),
         counts=counts,
     )
     return _rules(fleet, duration_s), world
 
 
-def _rules(fleet: Fleet, duration_s: float) -> "Rules":
-    from partway.simulation import fleet_loops as loops  # noqa: PLC0415 - as above
-
+def _rules(fleet: Fleet, duration_s: float) -> Rules:
     firsts, reading, variation = first_rows(fleet), fleet.reading, fleet.service_variation
-    groups = np.zeros(len(fleet.groups), loops.GROUP)
+    groups = np.zeros(len(fleet.groups), GROUP)
     for place, group in enumerate(fleet.groups):
         fixed, pause = group.fixed_row(), group.requests if isinstance(group.requests, Pause) else None
         groups[place] = (
@@ -172,12 +182,12 @@ def _rules(fleet: Fleet, duration_s: float) -> "Rules":
         )
     every = [one for group in fleet.groups for one in group.path.series]
     ends = np.cumsum([len(one.values) for one in every])
-    series, stretches = np.zeros(len(every), loops.SERIES), np.zeros(ends[-1], loops.STRETCH)
+    series, stretches = np.zeros(len(every), SERIES), np.zeros(ends[-1], STRETCH)
     series["first"], series["end"] = ends - [len(one.values) for one in every], ends
     series["period_s"] = [one.period_s for one in every]
     stretches["start_s"] = np.concatenate([one.starts_s for one in every])
     stretches["value"] = np.concatenate([one.values for one in every])
-    return loops.Rules(
+    return Rules(
         rows=np.concatenate([group.table.terms for group in fleet.groups]),
         groups=groups,
         series=series,
@@ -196,8 +206,6 @@ def _rules(fleet: Fleet, duration_s: float) -> "Rules":
 
 def _first_events(groups: Sequence[Group], chance: np.random.Generator) -> npt.NDArray[np.void]:
     """When each device that pauses is asked first: somewhere within a round of its own, so not all at once."""
-    from partway.simulation import fleet_loops as loops  # noqa: PLC0415 - as above
-
     rounds_s = [
         np.full(group.devices, group.requests.mean_s + group.usual_s())
         for group in groups
@@ -206,21 +214,19 @@ def _first_events(groups: Sequence[Group], chance: np.random.Generator) -> npt.N
     first_s = np.concatenate(rounds_s) if rounds_s else np.empty(0)
     first_s *= chance.random(first_s.size)
     order = np.argsort(first_s)  # what is in order is a heap
-    events = np.zeros(first_s.size, loops.EVENT)
-    events["at_s"], events["code"] = first_s[order], 4 * order + loops.ASK
+    events = np.zeros(first_s.size, EVENT)
+    events["at_s"], events["code"] = first_s[order], 4 * order + ASK
     return events
 
 
 def _coming(groups: Sequence[Group], duration_s: float, chance: np.random.Generator) -> npt.NDArray[np.void]:
     """All requests that come by a rate, each of a device that is drawn."""
-    from partway.simulation import fleet_loops as loops  # noqa: PLC0415 - as above
-
-    pieces = [np.zeros(0, loops.COMER)]
+    pieces = [np.zeros(0, COMER)]
     first = 0
     for group in groups:
         if not isinstance(group.requests, Pause):
             times_s = _until(group.requests, duration_s, chance)
-            comers = np.zeros(times_s.size, loops.COMER)
+            comers = np.zeros(times_s.size, COMER)
             comers["at_s"] = times_s
             comers["device"] = chance.integers(first, first + group.devices, times_s.size)
             pieces.append(comers)
@@ -229,16 +235,14 @@ def _coming(groups: Sequence[Group], duration_s: float, chance: np.random.Genera
     return together[np.argsort(together["at_s"], kind="stable")]
 
 
-def roomier(world: "World") -> "World":
+def roomier(world: World) -> World:
     """The same world with twice the room for requests that come by a rate, and as much more for events."""
-    from partway.simulation import fleet_loops as loops  # noqa: PLC0415 - as above
-
     more, slots = world.spare.size, world.slots.size
-    unused = int(world.counts[loops.SPARE])
+    unused = int(world.counts[SPARE])
     spare = np.zeros(2 * more, np.int64)
     spare[:unused] = world.spare[:unused]
     spare[unused : unused + more] = np.arange(slots, slots + more)
-    world.counts[loops.SPARE] += more
+    world.counts[SPARE] += more
     return world._replace(
         slots=_padded(world.slots, more), spare=spare, events=_padded(world.events, world.events.size)
     )

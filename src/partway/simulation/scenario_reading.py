@@ -7,16 +7,13 @@ every key. Called by `partway simulate`.
 """
 
 import dataclasses
-import itertools
 from pathlib import Path
 
-from partway.documents import read_document
-from partway.errors import InputError
-from partway.link import Link, LinkTrace, parse_link
-from partway.planning import CostTable, CutCost, PlanDocument
-from partway.simulation.arrivals import GOOGLE_SEARCH, Arrivals, Renewal, poisson, read_curve, read_timestamps
-from partway.simulation.distributions import Constant, Distribution, LogNormal, Mixture, of_variation, to_mean
-from partway.simulation.fleets import Fleet, Group, Pause, Policy
+from partway.simulation.arrival_reading import read_arrivals
+from partway.simulation.arrivals import read_curve
+from partway.simulation.distributions import Constant, Distribution, LogNormal, Mixture, of_variation
+from partway.simulation.fleet_reading import ANY_DEVICES, read_fleet
+from partway.simulation.fleets import Fleet, Group
 from partway.simulation.paths import LinkPath
 from partway.simulation.queues import Batching, Queue
 from partway.simulation.replications import Precision
@@ -35,21 +32,16 @@ from partway.simulation.scenario_tables import (
     choice,
     count,
     duration,
-    flag,
     number,
     per_second,
     read_toml,
     several,
     share,
-    size,
     text,
 )
 
 KINDS = ("run", "load", "throughput", "servers", "hour")
 """Of studies."""
-
-_POLICIES: dict[str, Policy] = {"adaptive": "adaptive", "server": "server", "device": "device"}
-_ANY_DEVICES = 10_000_000
 
 
 def read_scenario(path: Path, *, seed: int | None = None) -> Scenario:
@@ -74,7 +66,7 @@ def read_scenario(path: Path, *, seed: int | None = None) -> Scenario:
     study = whole.table("study")
     kind = study.may("kind", choice(*KINDS), "run")
     jobs, duration_s, precision = _precision(whole.table("precision"), fleet=bool(groups))
-    subject: Queue | Fleet = _fleet(server, groups) if groups else _queue(server, requests, kind)
+    subject: Queue | Fleet = read_fleet(server, groups) if groups else _queue(server, requests, kind)
     question = _question(study, kind, subject, duration_s)
     whole.close()
     return Scenario(
@@ -108,7 +100,7 @@ def _queue(server: Table, requests: Table, kind: str) -> Queue:
     workers = server.may("workers", count(1, 1_000_000), 1)
     service = _service(requests)
     batching = _batching(server.table("batch")) if "batch" in server else None
-    arrivals = _arrivals(requests, 1.0)
+    arrivals = read_arrivals(requests, 1.0)
     queue = Queue(arrivals=arrivals, service=service, workers=workers, batching=batching)
     if "load" in requests and "rate" in requests:
         raise requests.complain("[requests] has a rate and a load; give one", "load")
@@ -175,140 +167,6 @@ def _factor(variation: float) -> Distribution:
     return LogNormal(mean_s=1.0, variation=variation) if variation else Constant(mean_s=1.0)
 
 
-def _arrivals(table: Table, rate_per_s: float) -> Arrivals:
-    """`arrivals` is a name, or the path of a cumulative curve or of timestamps."""
-
-    def read(value: object) -> Arrivals:
-        name = text(value)
-        if name.endswith(".cdf"):
-            return Renewal(gaps=read_curve(table.folder / name))
-        if name.endswith((".csv", ".txt")):
-            return read_timestamps(table.folder / name)
-        named = choice("poisson", "google-search", "even")(value)
-        if named == "google-search":
-            return Renewal(gaps=to_mean(GOOGLE_SEARCH, 1.0))
-        return poisson(1.0) if named == "poisson" else Renewal(gaps=Constant(mean_s=1.0))
-
-    usual: Arrivals = poisson(1.0)
-    return table.may("arrivals", read, usual).at_rate(rate_per_s)
-
-
-def _fleet(server: Table, groups: tuple[Table, ...]) -> Fleet:
-    if "batch" in server:
-        raise server.complain("servers of [[devices]] do not batch in the simulator; use [requests] for that", "batch")
-    workers = server.may("workers", count(1, 1_000_000), 1)
-    variation = server.may("variation", number(least=0), 0.0)
-    server.close()
-    made = tuple(_group(group, number) for number, group in enumerate(groups, start=1))
-    names: set[str] = set()
-    for table, one in zip(groups, made, strict=True):
-        if one.name in names:
-            raise table.complain(f"two groups are called {one.name!r}; give each a name of its own")
-        names.add(one.name)
-    return Fleet(groups=made, workers=workers, service_variation=variation)
-
-
-def _group(table: Table, place: int) -> Group:
-    name = table.may("name", text, f"devices {place}")
-    devices = table.want("count", count(1, _ANY_DEVICES))
-    path, costs, requests = _path(table), _costs(table), _requests(table, devices)
-    policy = _POLICIES[table.may("cut", choice(*_POLICIES), "adaptive")]
-    heeds_load = table.may("heeds_load", flag, default=True)
-    factor, spread = table.may("slowdown", number(above=0), 1.0), table.may("spread", number(least=0), 0.05)
-    table.close()
-    try:
-        return Group(
-            name=name,
-            devices=devices,
-            table=costs,
-            path=path,
-            requests=requests,
-            policy=policy,
-            heeds_load=heeds_load,
-            factor=factor,
-            spread=spread,
-        )
-    except InputError as error:
-        raise table.complain(str(error)) from error
-
-
-def _requests(table: Table, devices: int) -> Pause | Arrivals:
-    if ("pause" in table) == ("every" in table):
-        raise table.complain(
-            "devices have either 'pause', from an answer to their next request, or 'every', from one request to the "
-            "next; give one"
-        )
-    if "every" in table:
-        return _arrivals(table, devices / table.want("every", duration()))
-    return Pause(mean_s=table.want("pause", duration()), varies=table.may("pause_varies", flag, default=True))
-
-
-def _path(table: Table) -> LinkPath:
-    link = table.want("link", _LinkParser(table.folder))
-    changes = [
-        (one.want("from", duration()), one.want("link", _LinkParser(table.folder)), one)
-        for one in table.tables("changes")
-    ]
-    if not changes:
-        return LinkPath.of(link)
-    if not isinstance(link, Link) or not all(isinstance(changed, Link) for _, changed, _ in changes):
-        raise table.complain("links that change are rates, not traces; leave 'changes' out, or give rates", "changes")
-    for (before_s, _, _), (after_s, _, one) in itertools.pairwise(changes):
-        if after_s <= before_s:
-            raise one.complain("changes must follow each other in time")
-    for _, _, one in changes:
-        one.close()
-    followed = [(from_s, changed) for from_s, changed, _ in changes if isinstance(changed, Link)]
-    return LinkPath.changing([(0.0, link), *followed])
-
-
-class _LinkParser:
-    """Links as the command line takes them; traces lie beside the scenario."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    def __call__(self, value: object) -> Link | LinkTrace:
-        words = text(value).split(",")
-        placed = [self._placed(word) if word.strip().endswith(".csv") else word for word in words]
-        return parse_link(",".join(placed))
-
-    def _placed(self, word: str) -> str:
-        key, equals, path = word.rpartition("=")
-        return f"{key}{equals}{self._folder / path.strip()}"
-
-
-def _costs(table: Table) -> CostTable:
-    ways = [key for key in ("cuts", "plan") if key in table]
-    if len(ways) != 1:
-        raise table.complain(
-            "devices need either 'cuts', a list of what each costs, or 'plan', the path of a plan; give one"
-        )
-    if ways == ["plan"]:
-        plan = table.want("plan", lambda value: read_document(table.folder / text(value), PlanDocument))
-        return CostTable.of([plan.costs[row] for row in plan.choices])
-    costs = [_cost(one) for one in table.tables("cuts")]
-    if not costs:
-        raise table.complain("'cuts' is empty; give at least one cut", "cuts")
-    return CostTable.of(costs)
-
-
-def _cost(table: Table) -> CutCost:
-    offloaded = "up" in table
-    cost = CutCost(
-        crossing=(table.want("name", text),) if offloaded else (),
-        device_s=table.want("device", duration(zero=True)),
-        up_bytes=table.want("up", size) if offloaded else 0,
-        server_s=table.want("server", duration(zero=True)) if offloaded else 0.0,
-        down_bytes=table.may("down", size, 0) if offloaded else 0,
-        offloaded=offloaded,
-    )
-    if not offloaded:
-        table.may("name", text, "")
-    table.close()
-    return cost
-
-
 def _question(study: Table, kind: str, subject: Queue | Fleet, duration_s: float) -> Question:
     question: Question = AsItIs()
     if kind == "load":
@@ -333,14 +191,14 @@ def _target(study: Table) -> Target:
 
 def _points(study: Table, subject: Queue | Fleet) -> tuple[float, ...]:
     if isinstance(subject, Fleet):
-        return tuple(sorted(study.want("devices", several(count(len(subject.groups), _ANY_DEVICES)))))
+        return tuple(sorted(study.want("devices", several(count(len(subject.groups), ANY_DEVICES)))))
     return tuple(sorted(study.want("loads", several(number(above=0, below=1)))))
 
 
 def _crowds(study: Table, subject: Queue | Fleet) -> tuple[float, ...]:
     if isinstance(subject, Fleet):
         usual: tuple[int, ...] = (subject.devices,)
-        return tuple(sorted(study.may("devices", several(count(len(subject.groups), _ANY_DEVICES)), usual)))
+        return tuple(sorted(study.may("devices", several(count(len(subject.groups), ANY_DEVICES)), usual)))
     return tuple(sorted(study.want("rates", several(per_second))))
 
 
