@@ -1,0 +1,54 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.studies.support import finding_of
+
+from partway.link import Trace
+from partway.studies import Setup, paper, varying_link
+from partway.studies.varying_link import lte_trace, play
+
+MIDDLE = 1e6
+
+
+def test_the_same_seed_makes_the_same_rates_and_another_makes_others() -> None:
+    assert lte_trace(MIDDLE, 3) == lte_trace(MIDDLE, 3)
+    assert lte_trace(MIDDLE, 3) != lte_trace(MIDDLE, 4)
+
+
+def test_rates_vary_around_their_middle_and_wander_back_to_it() -> None:
+    logs = np.log(np.array(lte_trace(MIDDLE, 0, duration_s=20_000).rates_bytes_per_s) / MIDDLE)
+    assert np.median(logs) == pytest.approx(0.0, abs=0.05)
+    assert logs.std() == pytest.approx(varying_link._SPREAD, rel=0.05)
+    assert np.corrcoef(logs[:-1], logs[1:])[0, 1] == pytest.approx(varying_link._KEPT, abs=0.02)
+
+
+def test_over_a_link_that_stays_every_way_is_as_calculated(unsent: Setup) -> None:
+    link = unsent.link("LTE")
+    table = unsent.table("alexnet", unsent.device("GPU"))
+    latency_s = table.latency_s(link)
+    ways = play(table, Trace(starts_s=(0.0, 1.0, 2.0), rates_bytes_per_s=(link.uplink_bytes_per_s,) * 3))
+    assert ways.server_only_s == pytest.approx(latency_s[0])
+    for seconds in (ways.chosen_s, ways.late_s, ways.clairvoyant_s):
+        assert seconds == pytest.approx(latency_s.min())
+
+
+@given(seed=st.integers(0, 1000), label=st.sampled_from(["CPU", "GPU"]))
+def test_hindsight_is_never_worse(unsent: Setup, seed: int, label: str) -> None:
+    table = unsent.table("alexnet", unsent.device(label))
+    ways = play(table, lte_trace(MIDDLE, seed, duration_s=5))
+    for seconds in (ways.server_only_s, ways.chosen_s, ways.late_s):
+        assert np.all(ways.clairvoyant_s <= seconds)
+    assert np.all(ways.clairvoyant_s <= ways.device_only_s * (1 + 1e-9))
+
+
+def test_the_more_the_rate_falls_while_a_query_is_sent_the_later_it_is_answered(unsent: Setup) -> None:
+    table = unsent.table("alexnet", unsent.device("CPU"))
+    steady, falling = (Trace(starts_s=(0.0, 0.01), rates_bytes_per_s=(MIDDLE, rate)) for rate in (MIDDLE, MIDDLE / 10))
+    assert play(table, falling).server_only_s[0] > play(table, steady).server_only_s[0]
+
+
+def test_the_statement_says_how_it_was_counted(setup: Setup) -> None:
+    found = finding_of(varying_link.STUDY, setup, paper.FLAT_UNDER_LTE)
+    assert found.mark is not None
+    assert "Counted as" in found.note
