@@ -57,7 +57,7 @@ def test_a_folder_gets_a_page_and_every_figure(partway: Command, tmp_path: Path)
 
 
 def test_wrong_words_are_one_line(partway: Command, tmp_path: Path) -> None:
-    known = ", ".join(str(figure) for study in STUDIES for figure in study.figures)
+    known = ", ".join(map(str, sorted({figure for study in STUDIES for figure in study.figures})))
     assert f"'2' is no figure that is reproduced; they are {known}" in complaint(partway, "reproduce", "--figure", "2")
     assert "'six' is no figure" in complaint(partway, "reproduce", "--figure", "six")
     assert "'-1' is no count" in complaint(partway, "reproduce", "--seed", "-1")

@@ -35,7 +35,7 @@ def parse_figure(text: str) -> int:
     Raises:
         InputError: it is none.
     """
-    known = sorted(figure for study in STUDIES for figure in study.figures)
+    known = sorted({figure for study in STUDIES for figure in study.figures})
     if not (text.isascii() and text.isdigit()) or int(text) not in known:
         raise InputError(f"{text!r} is no figure that is reproduced; they are {', '.join(map(str, known))}")
     return int(text)

@@ -6,7 +6,19 @@
 The other modules are one study each. Called by `partway reproduce`.
 """
 
-from partway.studies import best_cuts, every_cut, layer_costs, speed_ups, status_quo
+from partway.studies import (
+    against_maui,
+    best_cuts,
+    every_cut,
+    layer_costs,
+    regressions,
+    server_load,
+    speed_ups,
+    status_quo,
+    throughput,
+    varying_link,
+    with_planner,
+)
 from partway.studies.findings import Finding, StudyResult
 from partway.studies.setup import Setup
 from partway.studies.study import Study
@@ -16,8 +28,14 @@ STUDIES: tuple[Study, ...] = (
     layer_costs.STUDY,
     every_cut.STUDY,
     best_cuts.STUDY,
+    with_planner.STUDY,
     speed_ups.STUDY,
+    regressions.STUDY,
+    against_maui.STUDY,
+    varying_link.STUDY,
+    server_load.STUDY,
+    throughput.STUDY,
 )
-"""In the order of the paper's figures."""
+"""In the order of the first of the paper's figures that they are about; some figures have several."""
 
 __all__ = ["STUDIES", "Finding", "Setup", "Study", "StudyResult"]
