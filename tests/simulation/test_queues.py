@@ -232,7 +232,7 @@ def test_batches_grow_with_the_load_and_bear_more_than_one_by_one() -> None:
 
 
 def test_a_run_of_one_request_has_no_rate_and_is_no_error() -> None:
-    run = measure(serve(np.array([1.0]), np.array([2.0]), 1), 1)
+    run = measure(serve(np.array([1.0]), np.array([2.0]), 1), 1, 0.1)
     assert (run.mean_s, run.p95_s, run.throughput_per_s, run.utilisation) == (2.0, 2.0, 0.0, 0.0)
 
 

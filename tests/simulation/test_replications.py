@@ -8,7 +8,7 @@ import pytest
 
 from partway.errors import InputError
 from partway.simulation.arrivals import poisson
-from partway.simulation.distributions import Exponential
+from partway.simulation.distributions import Exponential, FloatArray
 from partway.simulation.queues import Queue, QueueTask
 from partway.simulation.replications import Crew, Precision, replicate
 
@@ -19,7 +19,10 @@ class Noisy:
 
     spread: float
 
-    def __call__(self, seed: np.random.SeedSequence) -> "NoisyRun":
+    def course(self, seed: np.random.SeedSequence) -> FloatArray:
+        return np.empty(0)
+
+    def __call__(self, seed: np.random.SeedSequence, settled: float) -> "NoisyRun":
         mean_s, p95_s = np.random.default_rng(seed).normal(1.0, self.spread, 2)
         return NoisyRun(float(mean_s), float(p95_s))
 

@@ -8,7 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from partway.errors import InputError
-from partway.simulation.statistics import Estimate, estimate, overlap_s, quantiles, student_quantile, warm_up
+from partway.simulation.statistics import (
+    Estimate,
+    estimate,
+    overlap_s,
+    quantiles,
+    settled_share,
+    stretches,
+    student_quantile,
+)
 
 laws = settings(max_examples=100, derandomize=True)
 
@@ -43,33 +51,40 @@ def test_one_run_says_nothing_of_its_spread() -> None:
 
 def test_a_start_unlike_the_rest_is_left_out() -> None:
     generator = np.random.default_rng(1)
-    values = generator.normal(1.0, 0.1, 10_000)
-    values[:1000] -= np.linspace(1.0, 0.0, 1000)
-    assert 500 <= warm_up(values) <= 1500
+    curves = generator.normal(1.0, 0.1, (8, 1000))
+    curves[:, :100] -= np.linspace(1.0, 0.0, 100)
+    assert 0.06 <= settled_share(list(curves)) <= 0.15
 
 
 def test_nothing_is_left_out_of_what_is_steady_and_at_most_half_of_what_is_not() -> None:
-    steady = np.random.default_rng(2).normal(1.0, 0.1, 10_000)
-    assert warm_up(steady) <= 500
-    assert warm_up(np.linspace(0.0, 1.0, 1000)) == 500
-    assert warm_up(np.ones(9)) == 0
-    assert warm_up(np.ones(100)) == 0
+    steady = np.random.default_rng(2).normal(1.0, 0.1, (8, 1000))
+    assert settled_share(list(steady)) <= 0.05
+    assert settled_share([np.linspace(0.0, 1.0, 1000)]) == 0.5
+    assert settled_share([np.ones(1)]) == settled_share([np.empty(0)]) == 0.0
+    assert settled_share([np.ones(100)]) == 0.0
+
+
+def test_what_is_not_known_of_one_run_is_known_of_another() -> None:
+    late = np.array([math.nan, 0.0, 5.0, 6.0, 5.0, 6.0, 5.0, 6.0])
+    early = np.array([-9.0, *late[1:]])
+    assert settled_share([late, late]) == settled_share([early, late]) == 2 / 8
+
+
+def test_stretches_are_means_of_five() -> None:
+    assert stretches(np.arange(12.0)).tolist() == [2.0, 7.0]
 
 
 @laws
-@given(st.lists(st.floats(-1e6, 1e6), min_size=10, max_size=80))
+@given(st.lists(st.floats(-100, 100), min_size=2, max_size=30))
 def test_the_warm_up_has_the_least_standard_error_of_all(values: list[float]) -> None:
-    first = warm_up(np.array(values))
-    means = np.array(values[: len(values) // 5 * 5]).reshape(-1, 5).mean(axis=1)
+    place = round(settled_share([np.array(values)]) * len(values))
 
     def error(place: int) -> float:
-        rest = means[place:]
+        rest = np.array(values[place:])
         return float(((rest - rest.mean()) ** 2).sum() / rest.size**2)
 
-    assert first % 5 == 0
-    assert first <= len(values) // 2
-    least = min(error(place) for place in range(means.size // 2 + 1))
-    assert error(first // 5) == pytest.approx(least, rel=1e-6, abs=1e-6)
+    assert place <= len(values) // 2
+    assert error(place) == pytest.approx(min(error(each) for each in range(len(values) // 2 + 1)), rel=1e-6, abs=1e-6)
 
 
 @laws

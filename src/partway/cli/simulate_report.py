@@ -13,6 +13,7 @@ from partway.simulation.fleets import Fleet
 from partway.units import format_count, format_duration
 
 _KINDS = {AsItIs: "run", AgainstLoad: "load", MostWithin: "throughput", WorkersFor: "servers", BadHour: "hour"}
+_UNSETTLED = 0.49
 _MOST_CUTS = 3  # of a group, in the table
 
 
@@ -31,6 +32,8 @@ def print_report(report: Report) -> None:
     lines = list(_lines(report))
     print_lines(lines)
     for point in report.points:
+        if point.settled >= _UNSETTLED:
+            print(f"note: {point.name}: half of every run was warm-up, so these may be too good; make runs longer")
         if not point.reached:
             print(
                 f"note: {point.name}: not known as surely as wanted after {point.runs} runs; raise most_runs or the "

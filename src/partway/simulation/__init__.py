@@ -45,7 +45,7 @@ from partway.simulation.scenario import (
     WorkersFor,
 )
 from partway.simulation.scenario_reading import read_scenario
-from partway.simulation.statistics import Estimate, warm_up
+from partway.simulation.statistics import Estimate
 
 __all__ = [
     "GOOGLE_SEARCH",
@@ -104,5 +104,4 @@ __all__ = [
     "read_timestamps",
     "replicate",
     "to_mean",
-    "warm_up",
 ]

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from partway.simulation.fleet_playing import BINS, Happened, play_fleet
-from partway.simulation.fleet_runs import FleetRun, measure
+from partway.simulation.distributions import FloatArray
+from partway.simulation.fleet_playing import BINS, play_fleet
+from partway.simulation.fleet_runs import FleetRun, measure, over_time
 from partway.simulation.fleets import Fleet
 
 _OFFLOADED = 1  # column of the table's terms
@@ -55,14 +56,21 @@ class HourTask:
     duration_s: float
     windows: tuple[tuple[float, float], ...]
 
-    def __call__(self, seed: np.random.SeedSequence) -> HourRun:
+    def course(self, seed: np.random.SeedSequence) -> FloatArray:  # noqa: ARG002 - others play to find out
+        """Nothing: an hour never settles, and its windows say where they begin."""
+        return np.empty(0)
+
+    def __call__(self, seed: np.random.SeedSequence, settled: float = 0.0) -> HourRun:  # noqa: ARG002 - the same
         """Play and measure."""
         happened = play_fleet(self.fleet, self.duration_s, seed)
-        latency_s, offloaded = _over_time(happened)
+        terms = np.concatenate([group.table.terms for group in self.fleet.groups])
+        latency_s, offloaded = (
+            over_time(happened, values) for values in (happened.latency_s, terms[happened.row, _OFFLOADED])
+        )
         return HourRun(
             windows=tuple(measure(happened, from_s, until_s) for from_s, until_s in self.windows),
-            latency_s=latency_s,
-            offloaded=offloaded,
+            latency_s=tuple(float(value) for value in latency_s),
+            offloaded=tuple(float(value) for value in offloaded),
         )
 
 
@@ -94,13 +102,3 @@ def timeline(runs: Sequence[HourRun], duration_s: float) -> Timeline:
         latency_s=tuple(float(value) for value in np.mean([run.latency_s for run in runs], axis=0)),
         offloaded=tuple(float(value) for value in np.mean([run.offloaded for run in runs], axis=0)),
     )
-
-
-def _over_time(happened: Happened) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    places = np.minimum((happened.started_s / (happened.duration_s / BINS)).astype(np.intp), BINS - 1)
-    terms = np.concatenate([group.table.terms for group in happened.fleet.groups])
-    counts = np.bincount(places, minlength=BINS)
-    counted = np.where(counts, counts, np.nan)
-    latency_s = np.bincount(places, happened.latency_s, minlength=BINS) / counted
-    offloaded = np.bincount(places, terms[happened.row, _OFFLOADED], minlength=BINS) / counted
-    return tuple(float(value) for value in latency_s), tuple(float(value) for value in offloaded)

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from partway.simulation.distributions import FloatArray
 from partway.simulation.fleet_playing import BINS, Happened, first_rows, play_fleet
 from partway.simulation.fleets import Fleet
-from partway.simulation.statistics import quantiles, warm_up
+from partway.simulation.statistics import quantiles
 
 _SHARES = (0.5, 0.95, 0.99)
 _OFFLOADED = 1  # column of the table's terms
@@ -82,18 +82,27 @@ class FleetTask:
     fleet: Fleet
     duration_s: float
 
-    def __call__(self, seed: np.random.SeedSequence) -> FleetRun:
-        """Play and measure."""
+    def course(self, seed: np.random.SeedSequence) -> FloatArray:
+        """Mean latencies along a run."""
         happened = play_fleet(self.fleet, self.duration_s, seed)
-        return measure(happened, steady_from_s(happened))
+        return over_time(happened, happened.latency_s)
+
+    def __call__(self, seed: np.random.SeedSequence, settled: float = 0.1) -> FleetRun:
+        """Play and measure."""
+        return measure(play_fleet(self.fleet, self.duration_s, seed), settled * self.duration_s)
 
 
-def steady_from_s(happened: Happened) -> float:
-    """When the warm-up is over, by MSER-5 over the answers in the order in which they were known."""
-    if not happened.row.size:
-        return 0.0
-    first = warm_up(happened.latency_s.astype(np.float64))
-    return min(float(happened.started_s[first]), happened.duration_s / 2)
+def over_time(happened: Happened, values: npt.NDArray[np.floating]) -> FloatArray:
+    """Means over the requests that were asked in each bin of the time, float64 (bins,); `nan` where there were none.
+
+    Args:
+        happened: all of it.
+        values: one for each answer.
+    """
+    places = np.minimum((happened.started_s / (happened.duration_s / BINS)).astype(np.intp), BINS - 1)
+    counts = np.bincount(places, minlength=BINS)
+    means: FloatArray = np.bincount(places, values, minlength=BINS) / np.where(counts, counts, np.nan)
+    return means
 
 
 def measure(happened: Happened, from_s: float, until_s: float | None = None) -> FleetRun:

@@ -26,6 +26,7 @@ class Point:
         runs: that were played.
         jobs: requests in all of them.
         warm_up_jobs: of these, how many were left out.
+        settled: share of every run that this is; at one half, runs are too short to settle.
         throughput_per_s: answers a second.
         mean_s: response or latency.
         p50_s: half of them took no longer.
@@ -46,6 +47,7 @@ class Point:
     runs: int
     jobs: int
     warm_up_jobs: int
+    settled: float
     throughput_per_s: Estimate
     mean_s: Estimate
     p50_s: Estimate
@@ -75,6 +77,7 @@ def queue_point(found: Replicated[QueueRun], queue: Queue, name: str) -> Point:
         runs=len(found.runs),
         jobs=sum(run.jobs for run in found.runs),
         warm_up_jobs=sum(run.warm_up_jobs for run in found.runs),
+        settled=found.settled,
         throughput_per_s=found.of(lambda run: run.throughput_per_s),
         mean_s=found.mean_s,
         p50_s=found.of(lambda run: run.p50_s),
@@ -105,6 +108,7 @@ def fleet_point(found: Replicated[FleetRun], fleet: Fleet, name: str) -> Point:
         runs=len(found.runs),
         jobs=sum(run.jobs for run in found.runs),
         warm_up_jobs=sum(run.warm_up_jobs for run in found.runs),
+        settled=found.settled,
         throughput_per_s=found.of(lambda run: run.throughput_per_s),
         mean_s=found.mean_s,
         p50_s=found.of(lambda run: run.p50_s),

@@ -15,7 +15,7 @@ import numpy as np
 from partway.errors import InputError
 from partway.simulation.arrivals import Arrivals
 from partway.simulation.distributions import Constant, Distribution, FloatArray
-from partway.simulation.statistics import overlap_s, quantiles, warm_up
+from partway.simulation.statistics import overlap_s, quantiles, stretches
 
 _SHARES = (0.5, 0.95, 0.99)
 
@@ -234,21 +234,26 @@ class QueueTask:
     queue: Queue
     jobs: int
 
-    def __call__(self, seed: np.random.SeedSequence) -> QueueRun:
+    def course(self, seed: np.random.SeedSequence) -> FloatArray:
+        """Mean responses along a run."""
+        return stretches(play(self.queue, self.jobs, seed).responses_s)
+
+    def __call__(self, seed: np.random.SeedSequence, settled: float = 0.1) -> QueueRun:
         """Play and measure."""
-        return measure(play(self.queue, self.jobs, seed), self.queue.workers)
+        return measure(play(self.queue, self.jobs, seed), self.queue.workers, settled)
 
 
-def measure(played: Played, workers: int) -> QueueRun:
+def measure(played: Played, workers: int, settled: float) -> QueueRun:
     """A run in numbers, from the end of its warm-up to the last arrival.
 
     Args:
         played: what became of every request.
         workers: how many served.
+        settled: share of the requests to leave out, the first, in [0, 1).
     """
     responses_s = played.responses_s
     jobs = responses_s.size
-    first = warm_up(responses_s)
+    first = int(settled * jobs)
     kept_s = responses_s[first:]
     mean_s = float(kept_s.mean())
     window = float(played.arrivals_s[first]), float(played.arrivals_s[-1])

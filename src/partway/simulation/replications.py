@@ -1,8 +1,9 @@
 """The same again and again, until what is asked is known well enough: on every core, and always with the same result.
 
 In comes a task that plays one run for a seed; out come its runs and how sure they make of mean and 95th percentile.
-Runs come in rounds of eight, each run has a seed of its own by its number, and whether to go on is decided after whole
-rounds: so neither the number of cores nor their speed changes anything but the waiting. Called by the studies.
+Eight runs that count for nothing else say how long the warm-up is. Runs come in rounds of eight, each has a seed of its
+own by its number, and whether to go on is decided after whole rounds: so neither the number of cores nor their speed
+changes anything but the waiting. Called by `questions` and studies.
 """
 
 import math
@@ -12,14 +13,17 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 
 from partway.errors import InputError
-from partway.simulation.statistics import Estimate, estimate
+from partway.simulation.distributions import FloatArray
+from partway.simulation.statistics import Estimate, estimate, settled_share
 
 _ROUND = 8
+_TRIAL, _COUNTED = 0, 1  # what a run is for, in its seed
 _ALONE_S = 2.0
 
 Progress = Callable[[int, int], None]
@@ -37,6 +41,7 @@ class Run(Protocol):
         """What 95 % of the responses took at most."""
 
 
+T = TypeVar("T")
 RunType = TypeVar("RunType", bound=Run)
 OtherRun = TypeVar("OtherRun", bound=Run)
 Played = TypeVar("Played", bound=Run, covariant=True)
@@ -45,8 +50,11 @@ Played = TypeVar("Played", bound=Run, covariant=True)
 class Task(Protocol[Played]):
     """Plays one run; what it plays travels to other processes with it."""
 
-    def __call__(self, seed: np.random.SeedSequence) -> Played:
-        """One run, the same for the same seed."""
+    def course(self, seed: np.random.SeedSequence) -> FloatArray:
+        """Means along one run, as many for every seed; none where there is no warm-up."""
+
+    def __call__(self, seed: np.random.SeedSequence, settled: float) -> Played:
+        """One run, the same for the same seed; the first such share of it counts for nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,10 +106,12 @@ class Replicated(Generic[RunType]):
     Attributes:
         runs: in the order of their seeds.
         precision: that was wanted.
+        settled: share of each run that was left out, the first.
     """
 
     runs: tuple[RunType, ...]
     precision: Precision
+    settled: float
 
     @property
     def mean_s(self) -> Estimate:
@@ -132,7 +142,7 @@ class Replicated(Generic[RunType]):
         Args:
             read: takes it from a run.
         """
-        return Replicated(runs=tuple(read(run) for run in self.runs), precision=self.precision)
+        return Replicated(runs=tuple(read(run) for run in self.runs), precision=self.precision, settled=self.settled)
 
 
 class Crew:
@@ -163,16 +173,16 @@ class Crew:
             self._pool.shutdown(cancel_futures=True)
             self._pool = None
 
-    def play(self, task: Task[RunType], seeds: Sequence[np.random.SeedSequence]) -> Iterator[RunType]:
-        """The runs of some seeds, in their order."""
+    def play(self, once: Callable[[np.random.SeedSequence], T], seeds: Sequence[np.random.SeedSequence]) -> Iterator[T]:
+        """What some seeds make of something, in their order."""
         for place, seed in enumerate(seeds):
             if self.workers > 1 and self._alone_s <= 0:
-                yield from self._processes().map(task, seeds[place:])
+                yield from self._processes().map(once, seeds[place:])
                 return
             start_s = time.monotonic()
-            run = task(seed)
+            made = once(seed)
             self._alone_s -= time.monotonic() - start_s
-            yield run
+            yield made
 
     def _processes(self) -> ProcessPoolExecutor:
         if self._pool is None:
@@ -203,15 +213,20 @@ def replicate(
         InputError: the task cannot be played.
     """
     crew = crew or Crew()
+    settled = settled_share(list(crew.play(task.course, _seeds(seed, _TRIAL, range(_ROUND)))))
     runs: list[RunType] = []
     goal = min(_ROUND, precision.most_runs)
     while True:
         numbers = range(len(runs), min(len(runs) + _ROUND, precision.most_runs))
-        for run in crew.play(task, [np.random.SeedSequence(seed, spawn_key=(number,)) for number in numbers]):
+        for run in crew.play(partial(task, settled=settled), _seeds(seed, _COUNTED, numbers)):
             runs.append(run)
             if progress is not None:
                 progress(len(runs), max(goal, len(runs)))
-        found = Replicated(runs=tuple(runs), precision=precision)
+        found = Replicated(runs=tuple(runs), precision=precision, settled=settled)
         if found.reached or len(runs) >= precision.most_runs:
             return found
         goal = precision.runs_needed(len(runs), found.mean_s, found.p95_s)
+
+
+def _seeds(seed: int, purpose: int, numbers: range) -> list[np.random.SeedSequence]:
+    return [np.random.SeedSequence(seed, spawn_key=(purpose, number)) for number in numbers]

@@ -86,27 +86,42 @@ def student_quantile(probability: float, freedom: int) -> float:
     return z + math.fsum(term / freedom**power for power, term in enumerate(terms, start=1))
 
 
-def warm_up(responses_s: FloatArray) -> int:
-    """How many of the first responses to leave out: MSER-5, at most half of them.
-
-    Means of five responses each are taken; those before place d are left out where the squared standard error of the
-    mean of the rest is least.
+def stretches(responses_s: FloatArray) -> FloatArray:
+    """Means of five responses each, float64 (responses // 5,): what MSER-5 looks at.
 
     Args:
-        responses_s: in order, float64 (requests,).
+        responses_s: in order, float64 (responses,).
+    """
+    count = responses_s.size // _BATCH
+    means_s: FloatArray = responses_s[: count * _BATCH].reshape(count, _BATCH).mean(axis=1)
+    return means_s
+
+
+def settled_share(curves: Sequence[FloatArray]) -> float:
+    """Which share of a run to leave out, by the course of several: MSER over their mean; at most half.
+
+    The truncation is the one that leaves the mean of the rest the least squared standard error. It is looked for on the
+    mean of runs that count for nothing else: by a run of its own, it would fall behind stretches that were long by
+    chance, and what is kept would be too short (docs/decisions/0016-our-own-simulator.md).
+
+    Args:
+        curves: of at least one run, all of as many stretches; `nan` where nothing happened.
 
     Source: White, Cobb and Spratt, Proceedings of the Winter Simulation Conference, 2000.
     """
-    batches = responses_s.size // _BATCH
-    if batches < 2:
-        return 0
-    means_s = responses_s[: batches * _BATCH].reshape(batches, _BATCH).mean(axis=1)
-    means_s -= means_s.mean()  # else squares of large numbers differ by little
-    rest = np.arange(batches, 0, -1, dtype=np.float64)
-    sums = np.cumsum(means_s[::-1])[::-1]
-    squares = np.cumsum((means_s * means_s)[::-1])[::-1]
+    every = np.array(curves)
+    known = np.isfinite(every)
+    counts = known.sum(axis=0)
+    (places,) = np.nonzero(counts)
+    curve = np.where(known, every, 0.0).sum(axis=0)[places] / counts[places]
+    if curve.size < 2:
+        return 0.0
+    curve -= curve.mean()  # else squares of large numbers differ by little
+    rest = np.arange(curve.size, 0, -1, dtype=np.float64)
+    sums = np.cumsum(curve[::-1])[::-1]
+    squares = np.cumsum((curve * curve)[::-1])[::-1]
     errors = (squares - sums * sums / rest) / (rest * rest)
-    return _BATCH * int(errors[: batches // 2 + 1].argmin())
+    return float(places[errors[: curve.size // 2 + 1].argmin()] / counts.size)
 
 
 def quantiles(values: FloatArray, shares: Sequence[float]) -> tuple[float, ...]:
