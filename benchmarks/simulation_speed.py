@@ -236,14 +236,24 @@ def show(
         "Fleets that decide by the load, a minute of theirs",
         [
             Column(title=title)
-            for title in ("devices", "requests", "played in", "a second", "memory", "offloaded", "busy")
+            for title in (
+                "devices",
+                "requests",
+                "played in",
+                "computed",
+                "a second of it",
+                "memory",
+                "offloaded",
+                "busy",
+            )
         ],
         [
             (
                 f"{row['devices']:,}",
                 f"{row['requests']:,}",
                 format_duration(row["played_s"]),
-                format_count(row["requests"] / row["played_s"]),
+                format_duration(row["computed_s"]),
+                format_count(row["requests"] / row["computed_s"]),
                 format_size(row["grew_bytes"]),
                 f"{row['offloaded']:.0%}",
                 f"{row['utilisation']:.0%}",

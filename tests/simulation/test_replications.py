@@ -1,6 +1,7 @@
 """Runs go on until enough is known, and say the same on any number of cores."""
 
 import math
+import multiprocessing
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,8 +10,8 @@ import pytest
 from partway.errors import InputError
 from partway.simulation.arrivals import poisson
 from partway.simulation.distributions import Exponential, FloatArray
-from partway.simulation.queues import Queue, QueueTask
-from partway.simulation.replications import Crew, Precision, replicate
+from partway.simulation.queues import Queue, QueueRun, QueueTask
+from partway.simulation.replications import Crew, Precision, Replicated, replicate
 
 
 @dataclass(frozen=True)
@@ -66,11 +67,27 @@ def test_every_run_has_chances_of_its_own_and_the_same_seed_says_the_same() -> N
     assert len({run.mean_s for run in (*first.runs, *other.runs)}) == 16
 
 
-def test_two_processes_say_what_one_says() -> None:
-    alone = replicate(TASK, seed=7, precision=ANYTHING)
+def play_in_processes_until_interrupted(found: list[Replicated[QueueRun]], busy: list[int]) -> None:
+    before = set(multiprocessing.active_children())
+
+    def interrupt(_done: int, _total: int) -> None:
+        busy.append(len(set(multiprocessing.active_children()) - before))
+        raise KeyboardInterrupt
+
     with Crew(2, alone_s=0.0) as crew:
-        together = replicate(TASK, seed=7, precision=ANYTHING, crew=crew)
-    assert together.runs == alone.runs
+        found.append(replicate(TASK, seed=7, precision=ANYTHING, crew=crew))
+        replicate(TASK, seed=8, precision=ANYTHING, crew=crew, progress=interrupt)
+
+
+def test_two_processes_say_what_one_says_and_end_with_whoever_is_interrupted() -> None:
+    before = set(multiprocessing.active_children())
+    found: list[Replicated[QueueRun]] = []
+    busy: list[int] = []
+    with pytest.raises(KeyboardInterrupt):
+        play_in_processes_until_interrupted(found, busy)
+    assert found == [replicate(TASK, seed=7, precision=ANYTHING)]
+    assert busy == [2]
+    assert set(multiprocessing.active_children()) <= before
 
 
 def test_progress_counts_up_to_what_is_expected() -> None:

@@ -9,6 +9,7 @@ changes anything but the waiting. Called by `questions` and studies.
 import math
 import multiprocessing
 import os
+import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -164,14 +165,19 @@ class Crew:
         self.workers = len(os.sched_getaffinity(0)) if workers is None else workers
         self._alone_s = alone_s
         self._pool: ProcessPoolExecutor | None = None
+        self._others: set[multiprocessing.process.BaseProcess] = set()
 
     def __enter__(self) -> "Crew":
         return self
 
-    def __exit__(self, *_: object) -> None:
-        if self._pool is not None:
-            self._pool.shutdown(cancel_futures=True)
-            self._pool = None
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if self._pool is None:
+            return
+        if kind is not None:  # nobody waits for what is being played any more
+            for process in set(multiprocessing.active_children()) - self._others:
+                process.terminate()
+        self._pool.shutdown(cancel_futures=True)
+        self._pool = None
 
     def play(self, once: Callable[[np.random.SeedSequence], T], seeds: Sequence[np.random.SeedSequence]) -> Iterator[T]:
         """What some seeds make of something, in their order."""
@@ -186,9 +192,14 @@ class Crew:
 
     def _processes(self) -> ProcessPoolExecutor:
         if self._pool is None:
-            # Spawned: a copy of this process would inherit locks that its threads hold.
-            context = multiprocessing.get_context("spawn")
-            self._pool = ProcessPoolExecutor(max_workers=self.workers, mp_context=context)
+            self._others = set(multiprocessing.active_children())
+            # Spawned: a copy of this process would inherit locks that its threads hold. Ctrl-C is for this one to hear.
+            self._pool = ProcessPoolExecutor(
+                max_workers=self.workers,
+                mp_context=multiprocessing.get_context("spawn"),
+                initializer=signal.signal,
+                initargs=(signal.SIGINT, signal.SIG_IGN),
+            )
         return self._pool
 
 
