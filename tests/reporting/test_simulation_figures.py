@@ -23,7 +23,7 @@ def texts(folder: Path, text: str, monkeypatch: pytest.MonkeyPatch) -> str:
 
 def test_latencies_stand_over_the_load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = texts(tmp_path, asking(STREAM, 'kind = "load"\nloads = [0.3, 0.9]'), monkeypatch)
-    for words in ("a stream", "load", "mean", "95 % take at most", "ms"):
+    for words in ("a stream", "load", "mean", "95 % take at most", "20 ms", "50 ms"):
         assert words in found
 
 

@@ -123,7 +123,13 @@ def _bar(value: Estimate) -> float:
 
 
 def _label_seconds(axes: "Axes") -> None:
-    from matplotlib.ticker import FuncFormatter, NullFormatter  # noqa: PLC0415 - an optional extra, slow to import
+    from matplotlib.ticker import (  # noqa: PLC0415 - an optional extra, slow to import
+        FuncFormatter,
+        LogLocator,
+        NullFormatter,
+    )
 
+    if axes.get_yscale() == "log":
+        axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _place: format_duration(value)))
     axes.yaxis.set_minor_formatter(NullFormatter())
