@@ -26,13 +26,17 @@ def test_the_device_that_a_note_names_gives_the_papers_number(setup: Setup) -> N
     assert max(gains) == pytest.approx(40.7, rel=0.01)
 
 
-def test_both_readings_of_device_only_are_told(setup: Setup) -> None:
-    rows = {row[0]: row[1:] for row in result_of(speed_ups.STUDY, setup).tables[0].rows}
+def test_every_reading_of_what_is_sent_is_told_and_spanned(setup: Setup) -> None:
+    result = result_of(speed_ups.STUDY, setup)
+    rows = {row[0]: row[1:] for row in result.tables[0].rows}
     assert len(rows) == 6
-    for result_sent, place in ((True, 1), (False, 2)):
-        other = replace(setup, result_sent=result_sent)
+    span = finding_of(speed_ups.STUDY, setup, paper.MAX_GAIN).span
+    assert span is not None
+    for place, (result_sent, element_bytes) in enumerate(((True, 1), (False, 1), (True, 4), (False, 4)), start=1):
+        other = replace(setup, result_sent=result_sent, image_element_bytes=element_bytes)
         largest = max(item.gain for item in other.configurations())
         assert rows["largest speed-up"][place] == f"{largest:.3g}x"
+        assert span[0] <= largest <= span[1]
     assert rows["largest speed-up"][0] == "40.7x"
 
 

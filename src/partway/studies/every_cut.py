@@ -9,7 +9,7 @@ import numpy as np
 
 from partway.reporting import Bars, BarSeries, Chart, Table, format_value
 from partway.studies import paper
-from partway.studies.findings import HOLDS, Claim, Finding, StudyResult, compare, within
+from partway.studies.findings import HOLDS, Claim, Finding, Kind, StudyResult, compare, within
 from partway.studies.setup import DEVICE_POWER_RANGE_W, CostTable, FloatArray, PaperLink, Setup
 from partway.studies.study import Study
 from partway.studies.turning import holding_range, nearest_turn
@@ -66,6 +66,7 @@ def _energy_findings(setup: Setup, table: CostTable, link: PaperLink) -> tuple[F
             table,
             lambda power: table.drawing(power).energy_j(link),
             "computing that draws {} the " + f"{assumed_w:.3g} W that are assumed",
+            kind="sensitivity",
         ),
         compare(
             paper.POOL5_ENERGY_SAVED,
@@ -77,7 +78,9 @@ def _energy_findings(setup: Setup, table: CostTable, link: PaperLink) -> tuple[F
     )
 
 
-def _best(claim: Claim, table: CostTable, costs: Callable[[float], FloatArray], lever: str) -> Finding:
+def _best(
+    claim: Claim, table: CostTable, costs: Callable[[float], FloatArray], lever: str, *, kind: Kind = "predicted"
+) -> Finding:
     """Whether the paper's cut is the best, and for which factors of an assumption it would be.
 
     Args:
@@ -85,6 +88,7 @@ def _best(claim: Claim, table: CostTable, costs: Callable[[float], FloatArray], 
         table: of all cuts.
         costs: of every cut, by the factor.
         lever: what the factor is of, with a place for it in words.
+        kind: whether it hangs on what no source settles.
     """
 
     def holds(factor: float) -> bool:
@@ -101,7 +105,7 @@ def _best(claim: Claim, table: CostTable, costs: Callable[[float], FloatArray], 
         more = format_value(float(now[_cut(table)] / now[best]) - 1.0, "share")
         would = "no factor up to 16 makes it so" if turn is None else f"so with {lever.format(f'{turn:.2g} times')}"
         note = f"the best is {table.name_of(best)}, {_CUT} costs {more} more; {would}"
-    return compare(claim, best == _cut(table), kind="predicted", mark=HOLDS, note=note)
+    return compare(claim, best == _cut(table), kind=kind, mark=HOLDS, note=note)
 
 
 def _cut(table: CostTable) -> int:

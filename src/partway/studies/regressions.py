@@ -154,10 +154,21 @@ def _finding(claim: Claim, sweeps: Mapping[str, Sweep], read: Read) -> Finding:
         elif values[0] < target:
             told.append(f"with {name} it is below the paper's without any noise, {start}")
         else:
-            told.append(f"with {name} it equals the paper's at a noise of {at:.2g}")
+            each = _by_draw(read(sweeps[name]), target)
+            told.append(f"with {name} its mean equals the paper's at a noise of {at:.2g}, single draws at {each}")
     return compare(
         claim, float(own[0]), kind="sensitivity", note="; ".join(told), span=(float(own.min()), float(own.max()))
     )
+
+
+def _by_draw(values: FloatArray, target: float) -> str:
+    """Between which noises single draws fall to a target, in words: a curve so flat does not place it well."""
+    found = [crossing(NOISES, values[:, draw], target) for draw in range(values.shape[1])]
+    reached = [noise for noise in found if noise is not None]
+    if not reached:
+        return f"none up to {NOISES[-1]:g}"
+    most = f"{max(reached):.2g}" if len(reached) == len(found) else f"more than {NOISES[-1]:g}"
+    return f"{min(reached):.2g} to {most}"
 
 
 def _table(sweeps: Mapping[str, Sweep]) -> Table:

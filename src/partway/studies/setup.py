@@ -195,6 +195,7 @@ class Setup:
         server: the machine in the data centre.
         links: Wi-Fi, LTE, 3G.
         result_sent: whether device-only sends its result to the server.
+        image_element_bytes: of an image's element on its way: 1 as it is stored, 4 as float32.
         seed: of whatever a study draws at random.
     """
 
@@ -203,6 +204,7 @@ class Setup:
     server: AnalyticMachine
     links: tuple[PaperLink, ...]
     result_sent: bool = True
+    image_element_bytes: int = 1
     seed: int = 0
 
     @classmethod
@@ -248,7 +250,13 @@ class Setup:
 
     def table_of(self, network: PaperNetwork, device: Device) -> CostTable:
         """The same for any network, for instance one of another size of query."""
-        return cost_table(network, device, self.server, result_sent=self.result_sent)
+        return cost_table(
+            network,
+            device,
+            self.server,
+            result_sent=self.result_sent,
+            image_element_bytes=self.image_element_bytes,
+        )
 
     def configurations(self) -> Iterator[Configuration]:
         """All of networks, devices and links: 48 with the paper's."""
@@ -259,7 +267,14 @@ class Setup:
                     yield Configuration(network=network, device=device, link=link, table=table)
 
 
-def cost_table(network: PaperNetwork, device: Device, server: AnalyticMachine, *, result_sent: bool) -> CostTable:
+def cost_table(
+    network: PaperNetwork,
+    device: Device,
+    server: AnalyticMachine,
+    *,
+    result_sent: bool,
+    image_element_bytes: int = 1,
+) -> CostTable:
     """What every cut of a network costs on two machines.
 
     Args:
@@ -267,11 +282,13 @@ def cost_table(network: PaperNetwork, device: Device, server: AnalyticMachine, *
         device: runs heads.
         server: runs tails, idle.
         result_sent: whether device-only sends its result, as float32 like all that crosses.
+        image_element_bytes: of an input that is stored as bytes, on its way.
     """
     device_s = _running(device.machine.layers_s(network.layers))
     whole_s = _running(server.layers_s(network.layers))
     result_bytes = _FLOAT_BYTES * math.prod(network.layers[-1].output_shape) if result_sent else 0
-    crossing = [network.input_bytes, *(layer.output_bytes for layer in network.layers[:-1]), result_bytes]
+    input_bytes = network.input_bytes * (image_element_bytes if network.input_dtype == np.uint8 else 1)
+    crossing = [input_bytes, *(layer.output_bytes for layer in network.layers[:-1]), result_bytes]
     return CostTable(
         network=network,
         device=device.name,

@@ -113,7 +113,7 @@ def _by_link(
     return compare(
         claim,
         ours,
-        kind="predicted",
+        kind="sensitivity",
         mark=mark,
         note=f"{told} of the devices having a GPU; if device-only sent no result, {_freely(free)}{missed}",
         span=(min(own), max(own)),
@@ -173,14 +173,14 @@ def _over_all(setup: Setup, gains: Gains, measured: Gains) -> tuple[Finding, Fin
         compare(
             paper.THROUGHPUT_MEAN,
             float(np.mean(list(every.values()))),
-            kind="predicted",
+            kind="sensitivity",
             note=f"over links and mixes; the paper's numbers of the three links have a mean of {_paper_mean():.3g}x "
             "themselves",
         ),
         compare(
             paper.THROUGHPUT_MAX,
             every[where],
-            kind="predicted",
+            kind="sensitivity",
             note=f"ours is with {where[1]:.0%} of the devices having a GPU, over {where[0]}; what stays is mostly "
             f"ASR, of which {held} frames a query are assumed; "
             f"{max(max(values) for values in measured.values()):.3g}x with the seconds that the authors measured on "
