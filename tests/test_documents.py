@@ -10,6 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from tests.graph.support import law
 
+from partway import documents
 from partway.documents import (
     Document,
     decode_document,
@@ -153,3 +154,9 @@ def test_what_is_written_may_be_read_as_far_as_the_umask_says(tmp_path: Path) ->
     finally:
         os.umask(before)
     assert stat.S_IMODE((tmp_path / "page.html").stat().st_mode) == 0o640
+
+
+def test_no_more_is_read_than_a_document_may_hold(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(documents, "MAX_DOCUMENT_BYTES", 2**16)
+    with pytest.raises(DocumentError, match="larger than"):
+        read_document(Path("/dev/zero"), Note)

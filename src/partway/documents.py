@@ -13,6 +13,10 @@ from typing import ClassVar, TypeVar
 import msgspec
 
 from partway.errors import DocumentError
+from partway.units import format_size
+
+MAX_DOCUMENT_BYTES = 256 * 2**20
+"""Of a file: more than the samples of a week of profiling. No more is read, whatever the path leads to."""
 
 # msgspec tells bad JSON by its own errors, bad UTF-8 and bottomless nesting by Python's.
 _UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
@@ -109,9 +113,13 @@ def read_one_of(
 
 def _read(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        with path.open("rb") as file:
+            content = file.read(MAX_DOCUMENT_BYTES + 1)
     except OSError as error:
         raise DocumentError(f"cannot read {path}: {error.strerror}") from error
+    if len(content) > MAX_DOCUMENT_BYTES:
+        raise DocumentError(f"{path} is larger than {format_size(MAX_DOCUMENT_BYTES)}; no Partway document is so long")
+    return content
 
 
 def _header(text: bytes, where: str) -> _Header:

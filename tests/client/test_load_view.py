@@ -77,6 +77,8 @@ def test_an_answer_that_did_not_come_is_a_queue_until_the_server_says_how_long_i
     assert view.queue_delay_s() == pytest.approx(0.5)
     clock.advance(5.0)
     assert view.queue_delay_s() == pytest.approx(0.5 / math.e)
+    view.overdue(0.01)
+    assert view.queue_delay_s() == pytest.approx(0.5 / math.e), "the longer one still holds"
     view.saw(load(0.0))
     assert view.queue_delay_s() < 0.01
 

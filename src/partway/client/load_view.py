@@ -78,17 +78,20 @@ class LoadView:
         Args:
             queue_delay_s: how long at least, in seconds; it holds until the server says how long it is.
         """
-        self._least_delay_s, self._overdue_s = max(0.0, queue_delay_s), self._clock()
+        if queue_delay_s > self._least_s():
+            self._least_delay_s, self._overdue_s = queue_delay_s, self._clock()
 
     def queue_delay_s(self) -> float:
         """What a request that is sent now may wait, in seconds."""
-        least_s = self._least_delay_s * _faded(self._clock() - self._overdue_s)
-        return max(least_s, self._weight * self.usual_delay_s)
+        return max(self._least_s(), self._weight * self.usual_delay_s)
 
     @property
     def usual_delay_s(self) -> float:
         """The same by the reports alone, as who has no doubt takes them."""
         return _faded(self._clock() - self._heard_s) * self._queue_delay_s
+
+    def _least_s(self) -> float:
+        return self._least_delay_s * _faded(self._clock() - self._overdue_s)
 
     def slowdown(self) -> float:
         """How many times longer than unloaded a tail may take now."""
