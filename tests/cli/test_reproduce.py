@@ -43,6 +43,17 @@ def test_json_is_one_document_with_the_documented_keys(partway: Command) -> None
     (order,) = (row for row in document["rows"] if row["quantity"] == "device GPU is faster than server-only over LTE")
     assert (order["paper"], order["ours"], order["ratio"], order["holds"]) == (True, True, None, True)
     assert document["assumptions"]
+    (layers,) = document["tables"]
+    assert layers["figures"] == [5]
+    assert {len(row) for row in layers["rows"]} == {len(layers["columns"])}
+
+
+def test_the_last_line_counts_marks_by_kind_and_what_disagrees_without_one(partway: Command) -> None:
+    finished = partway("reproduce", "--figure", "3")
+    assert "marks 7 of 7 marks are met: 4 of 4 on fitted rows, 3 of 3 on sensitivity rows" in finished.text
+    assert "of 7 numbers and statements of the paper without a mark, 0 are more than 20 % off" in finished.text
+    without = partway("reproduce", "--figure", "13")
+    assert "no mark was set here; of 3 numbers and statements" in without.text
 
 
 def test_a_folder_gets_a_page_and_every_figure(partway: Command, tmp_path: Path) -> None:
@@ -63,14 +74,16 @@ def test_wrong_words_are_one_line(partway: Command, tmp_path: Path) -> None:
     assert "'-1' is no count" in complaint(partway, "reproduce", "--seed", "-1")
     (tmp_path / "file").write_text("")
     assert "it is a file; give a folder" in complaint(partway, "reproduce", "--output", tmp_path / "file")
+    assert f"{tmp_path / 'file'} is a file" in complaint(partway, "reproduce", "--output", tmp_path / "file" / "paper")
+    assert "an empty name is no folder" in complaint(partway, "reproduce", "--output", "")
     assert "there is no folder" in complaint(partway, "reproduce", "--output", tmp_path / "none" / "paper")
 
 
 def test_help_says_what_the_kinds_mean(partway: Command) -> None:
     finished = partway("reproduce", "--help")
     assert finished.status == 0
-    for word in ("fitted", "predicted", "sensitivity", "--figure", "--output", "--seed", "--json"):
-        assert word in finished.out
+    for word in ("fitted", "predicted", "sensitivity", "--figure", "--output", "--seed", "--json", "15, 16"):
+        assert word in finished.text
 
 
 @pytest.mark.parametrize("network", ["alexnet", "senna-ner"])

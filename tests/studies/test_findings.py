@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -33,3 +35,11 @@ def test_marks_of_statements_and_bounds() -> None:
     assert found(1.03, mark=at_most(1.02, "under 1.02x")).holds is False
     assert found(1.03).holds is None
     assert within(0.2, 3.0).words == "within 20 %"
+
+
+def test_a_number_agrees_within_a_share_and_a_statement_only_if_it_is_the_same() -> None:
+    assert found(2.39).agrees(0.2) is True
+    assert found(2.41).agrees(0.2) is False
+    assert found(False, claim=ORDER).agrees(0.2) is False
+    assert found(True, claim=ORDER).agrees(0.2) is True
+    assert replace(found(2.0), paper=None).agrees(0.2) is None

@@ -2,10 +2,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.studies.support import finding_of
+from tests.studies.support import finding_of, result_of
 
 from partway.link import Trace
-from partway.studies import Setup, paper, varying_link
+from partway.reporting import Lines
+from partway.studies import Setup, varying_link
 from partway.studies.varying_link import lte_trace, play
 
 MIDDLE = 1e6
@@ -49,6 +50,17 @@ def test_the_more_the_rate_falls_while_a_query_is_sent_the_later_it_is_answered(
 
 
 def test_the_statement_says_how_it_was_counted(setup: Setup) -> None:
-    found = finding_of(varying_link.STUDY, setup, paper.FLAT_UNDER_LTE)
+    found = finding_of(varying_link.STUDY, setup, varying_link.FLAT)
     assert found.mark is not None
     assert "Counted as" in found.note
+    assert "if the rate holds" in found.quantity
+
+
+def test_the_picture_shows_what_the_mark_judges_and_says_so(setup: Setup) -> None:
+    (chart,) = result_of(varying_link.STUDY, setup).charts
+    assert "The mark is of the rate that holds while a query is sent" in chart.caption
+    (panel,) = (panel for panel in chart.panels if panel.title == "Latency, device CPU")
+    assert isinstance(panel, Lines)
+    (judged,) = (series for series in panel.series if series.name == "cut anew, rate held")
+    (device_only,) = panel.levels
+    assert max(seconds for _, seconds in judged.points) <= 1.02 * device_only.value

@@ -20,13 +20,15 @@ _EXAMPLES = """examples:
   partway reproduce                         every figure, what is missed and why
   partway reproduce --figure 6              one, with its notes and all cuts
   partway reproduce --output paper          a page and pictures, in paper/
-  partway reproduce --json                  the same for programs
+  partway reproduce --json                  the same, tables too, for programs
 
 Everything is calculated: no network runs, nothing is measured on this machine.
 A row is `fitted` where the paper's machines were calibrated on its number,
 `predicted` where nothing was, `sensitivity` where it hangs on an assumption
 that the sources do not settle; then it is shown over a range.
 """
+
+_KNOWN = tuple(sorted({figure for study in STUDIES for figure in study.figures}))
 
 
 def parse_figure(text: str) -> int:
@@ -35,10 +37,24 @@ def parse_figure(text: str) -> int:
     Raises:
         InputError: it is none.
     """
-    known = sorted({figure for study in STUDIES for figure in study.figures})
-    if not (text.isascii() and text.isdigit()) or int(text) not in known:
-        raise InputError(f"{text!r} is no figure that is reproduced; they are {', '.join(map(str, known))}")
+    if not (text.isascii() and text.isdigit()) or int(text) not in _KNOWN:
+        raise InputError(f"{text!r} is no figure that is reproduced; they are {_list_known()}")
     return int(text)
+
+
+def parse_folder(text: str) -> Path:
+    """A folder to write into.
+
+    Raises:
+        InputError: the text is empty, which would be the current folder.
+    """
+    if not text:
+        raise InputError("an empty name is no folder; give one, or . for the current folder")
+    return Path(text)
+
+
+def _list_known() -> str:
+    return ", ".join(map(str, _KNOWN))
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -55,10 +71,13 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         default=[],
         type=as_argument(parse_figure),
         metavar="N",
-        help="only this figure of the paper, with notes and tables (repeatable)",
+        help=f"only this figure of the paper, with notes and tables (repeatable): {_list_known()}",
     )
     parser.add_argument(
-        "--output", type=Path, metavar="FOLDER", help="write a page, and each figure as PNG and SVG; made if missing"
+        "--output",
+        type=as_argument(parse_folder),
+        metavar="FOLDER",
+        help="write a page, and each figure as PNG and SVG; made if missing",
     )
     parser.add_argument("--seed", type=count_or_none, default=0, metavar="N", help="of whatever is random (default 0)")
     add_json(parser)
@@ -101,5 +120,8 @@ def _require_folder(folder: Path) -> None:
     require_drawable(folder / "figure.png")
     if folder.exists() and not folder.is_dir():
         raise InputError(f"cannot write into {folder}: it is a file; give a folder")
-    if not folder.parent.is_dir():
+    above = next((each for each in folder.parents if each.exists()), folder.parent)
+    if not above.is_dir():
+        raise InputError(f"cannot make {folder}: {above} is a file; give a folder that lies in none")
+    if above != folder.parent:
         raise InputError(f"cannot make {folder}: there is no folder {folder.parent}; make it first")

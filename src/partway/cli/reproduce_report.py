@@ -6,10 +6,12 @@ Input: studies with their results. Output: tables on stdout, a page's content, a
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 from partway.reporting import Column, FindingRow, FindingsPage, Section, Table, format_value, print_lines, print_table
 from partway.reporting.sections import Verdict
 from partway.studies import Finding, Study, StudyResult
+from partway.studies.findings import Kind
 
 _COLUMNS = (
     Column(title="quantity", right=False, shrinks=True),
@@ -37,6 +39,7 @@ _WORDS = (
     ("from memory", "it is remembered of the paper and was checked for consistency"),
     ("computed", "it was calculated from other numbers"),
 )
+_NEAR = 0.2  # of the paper's number, for rows without a mark
 _FOOTER = "Made by partway reproduce."
 
 
@@ -60,6 +63,11 @@ def document(reproduced: Sequence[Reproduced]) -> dict[str, object]:
         "rows": [_row_document(finding) for item in reproduced for finding in item.result.findings],
         "assumptions": [
             {"figures": item.study.figures, "text": text} for item in reproduced for text in item.result.assumptions
+        ],
+        "tables": [
+            {"figures": item.study.figures, "title": table.title, "columns": table.columns, "rows": table.rows}
+            for item in reproduced
+            for table in item.result.tables
         ],
     }
 
@@ -123,9 +131,25 @@ def _afterwards(reproduced: Sequence[Reproduced], *, detailed: bool, folder: Pat
 
 
 def _summary(reproduced: Sequence[Reproduced]) -> str:
-    verdicts = [finding.holds for item in reproduced for finding in item.result.findings]
-    rows, asked, met = len(verdicts), sum(verdict is not None for verdict in verdicts), verdicts.count(True)
-    return f"{met} of {asked} marks are met; of {rows} rows, {rows - asked} have none."
+    findings = [finding for item in reproduced for finding in item.result.findings]
+    marked = [finding for finding in findings if finding.holds is not None]
+    free = [agrees for finding in findings if finding.holds is None and (agrees := finding.agrees(_NEAR)) is not None]
+    told = []
+    if marked:
+        parts = (
+            f"{sum(one.holds is True for one in own)} of {len(own)} on {kind} rows"
+            for kind in get_args(Kind)
+            if (own := [one for one in marked if one.kind == kind])
+        )
+        told.append(f"{sum(one.holds is True for one in marked)} of {len(marked)} marks are met: {', '.join(parts)}")
+    else:
+        told.append("no mark was set here")
+    if free:
+        told.append(
+            f"of {len(free)} numbers and statements of the paper without a mark, {free.count(False)} are more than "
+            f"{100 * _NEAR:g} % off or the opposite"
+        )
+    return f"{'; '.join(told)}."
 
 
 def _cells(row: FindingRow) -> tuple[str, ...]:

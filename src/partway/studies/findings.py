@@ -127,6 +127,18 @@ class Finding:
         """Whether ours meets the mark; None where none was set."""
         return None if self.mark is None else self.mark.met(self.ours)
 
+    def agrees(self, share: float) -> bool | None:
+        """Whether ours is as near the paper's as a share of it, or the same statement; None where it says nothing.
+
+        Args:
+            share: how far it may be off.
+        """
+        if self.paper is None:
+            return None
+        if self.unit == "yes":
+            return self.ours == self.paper
+        return within(share, float(self.paper)).met(self.ours)
+
 
 def compare(
     claim: Claim,

@@ -23,7 +23,8 @@ def run(setup: Setup) -> StudyResult:
         assumptions=(
             f"Rates of the links are the image's {format_value(float(gpu.up_bytes[0]), 'B')} over the paper's uploads.",
             f"The device draws {setup.device('CPU').power_w:.3g} W while its CPU computes and "
-            f"{setup.device('GPU').power_w:.3g} W while its GPU does, and only the radio's watts while it sends.",
+            f"{setup.device('GPU').power_w:.3g} W while its GPU does, as the paper's authors measured of AlexNet, and "
+            "only the radio's watts while it sends.",
         ),
     )
 
