@@ -1,5 +1,7 @@
 """Laws of fleets: nothing is lost, workers do what arrives, devices make room, and a seed says the same again."""
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -132,7 +134,10 @@ def test_groups_add_up_to_the_whole() -> None:
 def test_a_window_without_answers_is_no_error() -> None:
     happened = played(fleet(group(1, requests=Pause(mean_s=1e6))), 1.0)
     run = measure(happened, 0.0)
-    assert (run.jobs, run.mean_s, run.p95_s, run.mean_wait_s) == (0, 0.0, 0.0, 0.0)
+    assert (run.jobs, run.throughput_per_s, run.mean_wait_s) == (0, 0.0, 0.0)
+    assert all(math.isnan(value) for value in (run.mean_s, run.p50_s, run.p95_s, run.p99_s, run.offloaded))
+    (phones,) = run.groups
+    assert all(math.isnan(value) for value in (phones.mean_s, phones.p95_s, phones.offloaded))
 
 
 def test_a_time_that_cannot_be_played_is_refused() -> None:

@@ -96,6 +96,23 @@ def test_a_fleet_gets_the_workers_that_it_needs(tmp_path: Path) -> None:
     assert all(point.mean_s.value <= 0.15 for point in report.points)
 
 
+def test_runs_without_any_answer_do_not_make_latencies_short(tmp_path: Path) -> None:
+    rare = FLEET.replace("count = 40", "count = 1").replace("500ms", "20s").replace("20s", "8s", 1)
+    (point,) = asked(tmp_path, rare).points
+    assert point.mean_s.value == pytest.approx(0.01 + 150_000 / 2.5e6 + 0.02 + 4_000 / 7e6, rel=0.01)
+    assert point.groups[0].mean_s == pytest.approx(point.mean_s.value, rel=0.01)
+    assert point.offloaded is not None
+    assert point.offloaded.value == 1.0
+    assert point.jobs < point.runs
+
+
+@pytest.mark.parametrize("study", ["", 'kind = "throughput"\nmean = "1s"'])
+def test_nothing_that_was_answered_is_refused(tmp_path: Path, study: str) -> None:
+    silent = FLEET.replace("count = 40", "count = 1").replace("500ms", "900h")
+    with pytest.raises(InputError, match="nothing was answered in any of 8 runs"):
+        asked(tmp_path, silent, study)
+
+
 def test_a_bad_hour_costs_while_it_lasts(tmp_path: Path) -> None:
     report = asked(tmp_path, HOUR, 'kind = "hour"')
     before, during, after, without = report.points

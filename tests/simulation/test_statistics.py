@@ -49,6 +49,14 @@ def test_one_run_says_nothing_of_its_spread() -> None:
     assert Estimate(value=0.0, half_width=1.0).relative == math.inf
 
 
+def test_runs_that_cannot_know_count_for_nothing() -> None:
+    assert estimate([math.nan, 2.0, math.nan, 4.0], 0.95) == estimate([2.0, 4.0], 0.95)
+    assert estimate([math.nan, 2.0], 0.95) == estimate([2.0], 0.95)
+    unknown = estimate([math.nan, math.nan], 0.95)
+    assert math.isnan(unknown.value)
+    assert unknown.half_width == unknown.relative == math.inf
+
+
 def test_a_start_unlike_the_rest_is_left_out() -> None:
     generator = np.random.default_rng(1)
     curves = generator.normal(1.0, 0.1, (8, 1000))
@@ -96,9 +104,9 @@ def test_a_quantile_is_the_least_value_that_such_a_share_is_at_most(values: list
     assert (array < found).mean() < share
 
 
-def test_several_quantiles_come_in_the_order_asked_and_of_nothing_they_are_nothing() -> None:
+def test_several_quantiles_come_in_the_order_asked_and_of_nothing_none_is_known() -> None:
     assert quantiles(np.arange(1.0, 101.0), (0.95, 0.5, 1.0)) == (95.0, 50.0, 100.0)
-    assert quantiles(np.empty(0), (0.5, 0.95)) == (0.0, 0.0)
+    assert all(math.isnan(found) for found in quantiles(np.empty(0), (0.5, 0.95)))
 
 
 def test_intervals_count_as_far_as_they_lie_within_the_window() -> None:

@@ -4,6 +4,7 @@ In come answers (`fleet_playing.Happened`); out come records for tables, per gro
 replications, one call a run.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,7 +26,7 @@ class GroupRun:
     Attributes:
         name: the group's.
         jobs: its requests that count.
-        mean_s: latency; 0 of none, as all below.
+        mean_s: latency; nan of none, as 95 % and the share that was offloaded.
         p95_s: 95 % of the latencies were at most this.
         offloaded: share of its requests that went to the server.
         cuts: share of its requests at each row of its table.
@@ -47,11 +48,11 @@ class FleetRun:
         jobs: requests that were answered, those of the warm-up among them.
         warm_up_jobs: the first of them, which count for nothing below.
         throughput_per_s: answers a second.
-        mean_s: latency, from asking to the answer.
+        mean_s: latency, from asking to the answer; nan where nothing was answered, as its quantiles and `offloaded`.
         p50_s: half of the latencies were at most this.
         p95_s: 95 % of them.
         p99_s: 99 % of them.
-        mean_wait_s: for a worker, of the requests that went to the server.
+        mean_wait_s: for a worker, of the requests that went to the server; 0 where none did.
         utilisation: share of the workers' time that they served.
         offloaded: share of the requests that went to the server.
         groups: one for each.
@@ -154,7 +155,7 @@ def _groups(fleet: Fleet, latency_s: FloatArray, row: npt.NDArray[np.int32]) -> 
                 jobs=jobs,
                 mean_s=_mean(latency_s[mine]),
                 p95_s=p95_s,
-                offloaded=float(shares @ group.table.terms[:, _OFFLOADED]),
+                offloaded=float(shares @ group.table.terms[:, _OFFLOADED]) if jobs else math.nan,
                 cuts=tuple(float(share) for share in shares),
             )
         )
@@ -170,4 +171,4 @@ def _within(duration_s: float, from_s: float, until_s: float) -> FloatArray:
 
 
 def _mean(values: FloatArray) -> float:
-    return float(values.mean()) if values.size else 0.0
+    return float(values.mean()) if values.size else math.nan

@@ -7,6 +7,7 @@ In come the runs of a queue or a fleet; out comes a `Point`, which tables, docum
 import math
 from dataclasses import dataclass
 
+from partway.errors import InputError
 from partway.simulation.fleet_runs import FleetRun, GroupRun
 from partway.simulation.fleets import Fleet
 from partway.simulation.queues import Queue, QueueRun
@@ -36,7 +37,7 @@ class Point:
         utilisation: of the workers' time.
         offloaded: share of a fleet's requests that went to the server; None for a queue.
         mean_batch: requests served as one; None for a fleet.
-        groups: of a fleet, means over the runs.
+        groups: of a fleet, means over the runs; nan of what nobody of the group was answered.
         reached: whether mean and 95th percentile are known as well as was wanted.
     """
 
@@ -99,7 +100,15 @@ def fleet_point(found: Replicated[FleetRun], fleet: Fleet, name: str) -> Point:
         found: its runs.
         fleet: that was played.
         name: of the place.
+
+    Raises:
+        InputError: nothing was answered in any run.
     """
+    if math.isnan(found.mean_s.value):
+        raise InputError(
+            f"{name}: nothing was answered in any of {len(found.runs)} runs, their warm-up left out; make the duration "
+            "longer, or requests shorter or more frequent"
+        )
     return Point(
         name=name,
         workers=fleet.workers,
@@ -126,10 +135,11 @@ def fleet_point(found: Replicated[FleetRun], fleet: Fleet, name: str) -> Point:
 def _mean_group(runs: tuple[GroupRun, ...]) -> GroupRun:
     # Every request counts alike, in whichever run it was.
     jobs = [run.jobs for run in runs]
-    weights = [count / max(sum(jobs), 1) for count in jobs]
 
     def mean(values: list[float]) -> float:
-        return math.fsum(weight * value for weight, value in zip(weights, values, strict=True))
+        if not any(jobs):
+            return math.nan
+        return math.fsum(count * value for count, value in zip(jobs, values, strict=True) if count) / sum(jobs)
 
     return GroupRun(
         name=runs[0].name,

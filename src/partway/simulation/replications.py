@@ -35,11 +35,11 @@ class Run(Protocol):
 
     @property
     def mean_s(self) -> float:
-        """Mean response."""
+        """Mean response; nan where nothing was answered."""
 
     @property
     def p95_s(self) -> float:
-        """What 95 % of the responses took at most."""
+        """What 95 % of the responses took at most; nan likewise."""
 
 
 T = TypeVar("T")
@@ -130,7 +130,7 @@ class Replicated(Generic[RunType]):
         return self.precision.reached(self.mean_s, self.p95_s)
 
     def of(self, read: Callable[[RunType], float]) -> Estimate:
-        """Any number of the runs.
+        """Any number of the runs; runs in which it is nan count for nothing.
 
         Args:
             read: takes it from a run.
@@ -234,7 +234,8 @@ def replicate(
             if progress is not None:
                 progress(len(runs), max(goal, len(runs)))
         found = Replicated(runs=tuple(runs), precision=precision, settled=settled)
-        if found.reached or len(runs) >= precision.most_runs:
+        nothing = math.isnan(found.mean_s.value)  # and so it would go on
+        if found.reached or nothing or len(runs) >= precision.most_runs:
             return found
         goal = precision.runs_needed(len(runs), found.mean_s, found.p95_s)
 

@@ -22,8 +22,8 @@ class Estimate:
     """A number from runs that differ by chance.
 
     Attributes:
-        value: the mean over the runs.
-        half_width: of its interval of confidence; infinite where there was one run only.
+        value: the mean over the runs; nan where no run knows.
+        half_width: of its interval of confidence; infinite where one run knows, or none.
     """
 
     value: float
@@ -34,7 +34,7 @@ class Estimate:
         """The half-width as a share of the value; of nothing it is 0."""
         if self.half_width == 0:
             return 0.0
-        return self.half_width / abs(self.value) if self.value else math.inf
+        return self.half_width / abs(self.value) if abs(self.value) > 0 else math.inf
 
     def covers(self, value: float) -> bool:
         """Whether the interval holds a value."""
@@ -45,14 +45,18 @@ def estimate(values: Sequence[float], confidence: float) -> Estimate:
     """The mean of runs that are independent of each other, with Student's interval.
 
     Args:
-        values: one a run, at least one.
+        values: one a run; those of runs that cannot know, such as the latency where nothing was answered, are nan and
+            count for nothing.
         confidence: of the interval, in (0, 1).
     """
-    mean = math.fsum(values) / len(values)
-    if len(values) < 2:
+    known = [value for value in values if not math.isnan(value)]
+    if not known:
+        return Estimate(value=math.nan, half_width=math.inf)
+    mean = math.fsum(known) / len(known)
+    if len(known) < 2:
         return Estimate(value=mean, half_width=math.inf)
-    deviation = math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1))
-    half_width = student_quantile((1.0 + confidence) / 2.0, len(values) - 1) * deviation / math.sqrt(len(values))
+    deviation = math.sqrt(math.fsum((value - mean) ** 2 for value in known) / (len(known) - 1))
+    half_width = student_quantile((1.0 + confidence) / 2.0, len(known) - 1) * deviation / math.sqrt(len(known))
     return Estimate(value=mean, half_width=half_width)
 
 
@@ -125,14 +129,14 @@ def settled_share(curves: Sequence[FloatArray]) -> float:
 
 
 def quantiles(values: FloatArray, shares: Sequence[float]) -> tuple[float, ...]:
-    """The smallest values that so large shares of all are at most; of none they are 0.
+    """The smallest values that so large shares of all are at most; of none they are nan.
 
     Args:
         values: in any order, float64 (count,).
         shares: each in (0, 1].
     """
     if not values.size:
-        return tuple(0.0 for _ in shares)
+        return tuple(math.nan for _ in shares)
     places = [min(max(math.ceil(share * values.size) - 1, 0), values.size - 1) for share in shares]
     ordered = np.partition(values, sorted(set(places)))
     return tuple(float(ordered[place]) for place in places)
