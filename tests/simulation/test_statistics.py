@@ -30,6 +30,15 @@ def test_student_s_quantiles_are_those_of_the_tables(probability: float, freedom
         assert student_quantile(probability, freedom) == pytest.approx(stats.t.ppf(probability, freedom), rel=1e-3)
 
 
+@pytest.mark.parametrize(
+    ("probability", "freedom", "short"), [(0.975, 3, 0.0012), (0.9995, 3, 0.0416), (0.9995, 7, 0.0011)]
+)
+def test_student_s_quantiles_fall_short_where_they_say_so(probability: float, freedom: int, short: float) -> None:
+    stats = pytest.importorskip("scipy.stats")
+    found = student_quantile(probability, freedom) / stats.t.ppf(probability, freedom)
+    assert 1.0 - found == pytest.approx(short, abs=5e-5)
+
+
 def test_a_quantile_that_nobody_has_is_refused() -> None:
     for probability, freedom in ((0.0, 5), (1.0, 5), (0.5, 0)):
         with pytest.raises(InputError, match="Student's t"):

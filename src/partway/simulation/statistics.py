@@ -61,7 +61,10 @@ def estimate(values: Sequence[float], confidence: float) -> Estimate:
 
 
 def student_quantile(probability: float, freedom: int) -> float:
-    """The quantile of Student's t, within 0.1 % from 3 degrees of freedom on.
+    """The quantile of Student's t: within 0.1 % from 5 degrees of freedom on for 0.005 to 0.995.
+
+    Elsewhere it falls short by more: for 0.975 by 0.12 % with 3 degrees; for 0.9995 by 4.2 % with 3, and by 0.11 % with
+    7, which are those of a round of runs.
 
     Args:
         probability: in (0, 1).
