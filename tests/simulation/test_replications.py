@@ -9,9 +9,9 @@ import pytest
 
 from partway.errors import InputError
 from partway.simulation.arrivals import poisson
-from partway.simulation.distributions import Exponential, FloatArray
+from partway.simulation.distributions import Exponential
 from partway.simulation.queues import Queue, QueueRun, QueueTask
-from partway.simulation.replications import Crew, Precision, Replicated, replicate
+from partway.simulation.replications import Course, Crew, Precision, Replicated, replicate
 
 
 @dataclass(frozen=True)
@@ -20,8 +20,8 @@ class Noisy:
 
     spread: float
 
-    def course(self, seed: np.random.SeedSequence) -> FloatArray:
-        return np.empty(0)
+    def course(self, seed: np.random.SeedSequence) -> Course:
+        return Course(means_s=np.empty(0), jobs=3)
 
     def __call__(self, seed: np.random.SeedSequence, settled: float) -> "NoisyRun":
         mean_s, p95_s = np.random.default_rng(seed).normal(1.0, self.spread, 2)
@@ -52,6 +52,7 @@ def test_it_stops_as_soon_as_both_are_known_well_enough() -> None:
 def test_it_gives_up_after_the_most_runs_and_says_so() -> None:
     found = replicate(Noisy(spread=0.5), seed=1, precision=Precision(mean=0.001, p95=0.001, most_runs=20))
     assert len(found.runs) == 20
+    assert found.trial_jobs == 8 * 3
     assert not found.reached
 
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from partway.simulation.distributions import FloatArray
 from partway.simulation.fleet_playing import BINS, play_fleet
 from partway.simulation.fleet_runs import FleetRun, measure, over_time
 from partway.simulation.fleets import Fleet
+from partway.simulation.replications import Course
 
 _OFFLOADED = 1  # column of the table's terms
 
@@ -56,9 +56,9 @@ class HourTask:
     duration_s: float
     windows: tuple[tuple[float, float], ...]
 
-    def course(self, seed: np.random.SeedSequence) -> FloatArray:  # noqa: ARG002 - others play to find out
+    def course(self, seed: np.random.SeedSequence) -> Course:  # noqa: ARG002 - others play to find out
         """Nothing: an hour never settles, and its windows say where they begin."""
-        return np.empty(0)
+        return Course(means_s=np.empty(0), jobs=0)
 
     def __call__(self, seed: np.random.SeedSequence, settled: float = 0.0) -> HourRun:  # noqa: ARG002 - the same
         """Play and measure."""
@@ -80,8 +80,8 @@ class Timeline:
 
     Attributes:
         at_s: the middle of each bin.
-        latency_s: mean of the requests that were asked then; `nan` where there were none.
-        offloaded: share of these that went to the server.
+        latency_s: mean of the requests that were asked then; `nan` where no run had any.
+        offloaded: share of these that went to the server; `nan` likewise.
     """
 
     at_s: tuple[float, ...]
@@ -99,6 +99,15 @@ def timeline(runs: Sequence[HourRun], duration_s: float) -> Timeline:
     middles = (np.arange(BINS) + 0.5) * (duration_s / BINS)
     return Timeline(
         at_s=tuple(float(at_s) for at_s in middles),
-        latency_s=tuple(float(value) for value in np.mean([run.latency_s for run in runs], axis=0)),
-        offloaded=tuple(float(value) for value in np.mean([run.offloaded for run in runs], axis=0)),
+        latency_s=_known_means([run.latency_s for run in runs]),
+        offloaded=_known_means([run.offloaded for run in runs]),
     )
+
+
+def _known_means(runs: Sequence[Sequence[float]]) -> tuple[float, ...]:
+    """Of every bin, the mean over the runs that had something there; `nan` where none had."""
+    every = np.array(runs)
+    known = ~np.isnan(every)
+    counts = known.sum(axis=0)
+    means = np.where(known, every, 0.0).sum(axis=0) / np.where(counts, counts, np.nan)
+    return tuple(float(value) for value in means)

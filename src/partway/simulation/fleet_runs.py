@@ -13,6 +13,7 @@ import numpy.typing as npt
 from partway.simulation.distributions import FloatArray
 from partway.simulation.fleet_playing import BINS, Happened, first_rows, play_fleet
 from partway.simulation.fleets import Fleet
+from partway.simulation.replications import Course
 from partway.simulation.statistics import quantiles
 
 _SHARES = (0.5, 0.95, 0.99)
@@ -83,10 +84,10 @@ class FleetTask:
     fleet: Fleet
     duration_s: float
 
-    def course(self, seed: np.random.SeedSequence) -> FloatArray:
+    def course(self, seed: np.random.SeedSequence) -> Course:
         """Mean latencies along a run."""
         happened = play_fleet(self.fleet, self.duration_s, seed)
-        return over_time(happened, happened.latency_s)
+        return Course(means_s=over_time(happened, happened.latency_s), jobs=happened.row.size)
 
     def __call__(self, seed: np.random.SeedSequence, settled: float = 0.1) -> FleetRun:
         """Play and measure."""

@@ -39,7 +39,7 @@ class Report:
         scenario: what was asked.
         points: what to show, in order.
         answer: which of them answers: the only one, the last, or `during`.
-        jobs: requests of all that was played, also on the way.
+        jobs: requests of all that was played, also on the way and to find the warm-up.
         wall_s: seconds that it took here.
         timeline: of a bad hour; None of others.
         lost_s: of a bad hour: seconds that its requests took longer, because of it, all together.
@@ -109,7 +109,7 @@ class _Player:
             queue_runs = replicate(
                 task, seed=scenario.seed, precision=scenario.precision, crew=self.crew, progress=self.progress(name)
             )
-            point = queue_point(queue_runs, subject, name)
+            point, trial_jobs = queue_point(queue_runs, subject, name), queue_runs.trial_jobs
         else:
             fleet_task = FleetTask(fleet=subject, duration_s=scenario.duration_s)
             fleet_runs = replicate(
@@ -119,8 +119,8 @@ class _Player:
                 crew=self.crew,
                 progress=self.progress(name),
             )
-            point = fleet_point(fleet_runs, subject, name)
-        self.jobs += point.jobs
+            point, trial_jobs = fleet_point(fleet_runs, subject, name), fleet_runs.trial_jobs
+        self.jobs += point.jobs + trial_jobs
         return point
 
     def progress(self, name: str) -> Progress | None:

@@ -15,6 +15,7 @@ import numpy as np
 from partway.errors import InputError
 from partway.simulation.arrivals import Arrivals
 from partway.simulation.distributions import Constant, Distribution, FloatArray
+from partway.simulation.replications import Course
 from partway.simulation.statistics import overlap_s, quantiles, stretches
 
 _SHARES = (0.5, 0.95, 0.99)
@@ -234,9 +235,9 @@ class QueueTask:
     queue: Queue
     jobs: int
 
-    def course(self, seed: np.random.SeedSequence) -> FloatArray:
+    def course(self, seed: np.random.SeedSequence) -> Course:
         """Mean responses along a run."""
-        return stretches(play(self.queue, self.jobs, seed).responses_s)
+        return Course(means_s=stretches(play(self.queue, self.jobs, seed).responses_s), jobs=self.jobs)
 
     def __call__(self, seed: np.random.SeedSequence, settled: float = 0.1) -> QueueRun:
         """Play and measure."""

@@ -13,7 +13,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Generic, Protocol, TypeVar
 
@@ -48,11 +48,24 @@ OtherRun = TypeVar("OtherRun", bound=Run)
 Played = TypeVar("Played", bound=Run, covariant=True)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Course:
+    """How a run went: what says where its warm-up ends.
+
+    Attributes:
+        means_s: along the run, float64 (stretches,); `nan` where nothing happened.
+        jobs: requests that were played for it.
+    """
+
+    means_s: FloatArray = field(repr=False)
+    jobs: int
+
+
 class Task(Protocol[Played]):
     """Plays one run; what it plays travels to other processes with it."""
 
-    def course(self, seed: np.random.SeedSequence) -> FloatArray:
-        """Means along one run, as many for every seed; none where there is no warm-up."""
+    def course(self, seed: np.random.SeedSequence) -> Course:
+        """How one run went, with as many means for every seed; none where there is no warm-up."""
 
     def __call__(self, seed: np.random.SeedSequence, settled: float) -> Played:
         """One run, the same for the same seed; the first such share of it counts for nothing."""
@@ -108,11 +121,13 @@ class Replicated(Generic[RunType]):
         runs: in the order of their seeds.
         precision: that was wanted.
         settled: share of each run that was left out, the first.
+        trial_jobs: requests of the runs that said so, and count for nothing else.
     """
 
     runs: tuple[RunType, ...]
     precision: Precision
     settled: float
+    trial_jobs: int
 
     @property
     def mean_s(self) -> Estimate:
@@ -143,7 +158,12 @@ class Replicated(Generic[RunType]):
         Args:
             read: takes it from a run.
         """
-        return Replicated(runs=tuple(read(run) for run in self.runs), precision=self.precision, settled=self.settled)
+        return Replicated(
+            runs=tuple(read(run) for run in self.runs),
+            precision=self.precision,
+            settled=self.settled,
+            trial_jobs=self.trial_jobs,
+        )
 
 
 class Crew:
@@ -224,7 +244,8 @@ def replicate(
         InputError: the task cannot be played.
     """
     crew = crew or Crew()
-    settled = settled_share(list(crew.play(task.course, _seeds(seed, _TRIAL, range(_ROUND)))))
+    courses = list(crew.play(task.course, _seeds(seed, _TRIAL, range(_ROUND))))
+    settled = settled_share([course.means_s for course in courses])
     runs: list[RunType] = []
     goal = min(_ROUND, precision.most_runs)
     while True:
@@ -233,7 +254,12 @@ def replicate(
             runs.append(run)
             if progress is not None:
                 progress(len(runs), max(goal, len(runs)))
-        found = Replicated(runs=tuple(runs), precision=precision, settled=settled)
+        found = Replicated(
+            runs=tuple(runs),
+            precision=precision,
+            settled=settled,
+            trial_jobs=sum(course.jobs for course in courses),
+        )
         nothing = math.isnan(found.mean_s.value)  # and so it would go on
         if found.reached or nothing or len(runs) >= precision.most_runs:
             return found
