@@ -8,7 +8,8 @@ import pytest
 from tests.cli.conftest import Command
 from tests.simulation.scenarios import FLEET, STREAM, asking
 
-HOUR = FLEET + 'changes = [{ from = "6s", link = "3g" }, { from = "12s", link = "wifi" }]\n'
+BACK = '{ from = "12s", link = "up=20Mbit/s,down=56Mbit/s,rtt=10ms" }'
+HOUR = FLEET + f'changes = [{{ from = "6s", link = "3g" }}, {BACK}]\n'
 KEYS = {"jobs", "wall_s", "throughput_per_s", "mean_s", "p95_s", "utilisation", "points", "question", "seed", "reached"}
 
 
@@ -23,13 +24,13 @@ def test_a_table_says_what_was_found_and_how_surely(partway: Command, tmp_path: 
     assert finished.status == 0
     assert "a stream (± 95% confidence)" in finished.text
     assert "as it is" in finished.text
-    assert "played 16,000 requests in" in finished.text
+    assert "played 32,000 requests in" in finished.text
 
 
 def test_the_document_has_its_keys_and_numbers(partway: Command, tmp_path: Path) -> None:
     document = partway("simulate", scenario(tmp_path, STREAM), "--cores", "1", "--json").document
     assert set(document) >= KEYS
-    assert document["jobs"] == 16_000
+    assert document["jobs"] == 32_000
     assert document["seed"] == 3
     assert document["mean_s"] == pytest.approx(0.0196, rel=0.1)
     assert document["utilisation"] == pytest.approx(0.7, rel=0.1)

@@ -19,7 +19,8 @@ from partway.simulation.scenario import AgainstLoad, AsItIs, BadHour, MostWithin
 from partway.simulation.scenario_reading import read_scenario
 from partway.simulation.scenario_tables import MAX_FILE_BYTES
 
-HOUR = FLEET + 'changes = [{ from = "5s", link = "3g" }, { from = "10s", link = "wifi" }]\n'
+BACK = '{ from = "10s", link = "up=20Mbit/s,down=56Mbit/s,rtt=10ms" }'
+HOUR = FLEET + f'changes = [{{ from = "5s", link = "3g" }}, {BACK}]\n'
 
 
 def read(folder: Path, text: str) -> Scenario:
@@ -128,7 +129,7 @@ def test_a_link_may_be_named_a_trace_or_change(tmp_path: Path) -> None:
     assert fleet(read(tmp_path, text)).groups[0].path.at(1.5).uplink_bytes_per_s == 2e6
     path = fleet(read(tmp_path, HOUR)).groups[0].path
     assert path.at(7.0) == NAMED_LINKS["3g"]
-    assert path.at(12.0) == NAMED_LINKS["wifi"]
+    assert path.at(12.0) == path.at(0.0)
 
 
 def test_cuts_may_come_from_a_plan(tmp_path: Path) -> None:
@@ -240,7 +241,13 @@ def test_a_bad_hour_is_from_the_first_change_to_the_last_and_has_a_calm_twin(tmp
         ),
         (NAMED.replace("device =", "devce ="), 19, "unknown key 'devce' in [[devices]]; did you mean 'device'?"),
         (HOUR.replace("10s", "4s"), 23, "changes must follow each other in time"),
-        (asking(HOUR.replace('{ from = "10s", link = "wifi" }', ""), 'kind = "hour"'), 26, "to become as before, too"),
+        (asking(HOUR.replace(BACK, ""), 'kind = "hour"'), 26, "to become as before"),
+        (
+            asking(HOUR.replace(BACK, '{ from = "10s", link = "lte" }'), 'kind = "hour"'),
+            26,
+            "the last of the 'changes' of phones is another link than its first",
+        ),
+        (asking(HOUR.replace(BACK, BACK.replace("10s", "20s")), 'kind = "hour"'), 26, "must be longer"),
     ],
 )
 def test_a_mistake_is_one_sentence_with_its_line(tmp_path: Path, text: str, line: int | None, said: str) -> None:

@@ -212,6 +212,14 @@ def _bad_hour(study: Table, subject: Queue | Fleet, duration_s: float) -> BadHou
         raise study.complain(
             "a bad hour needs links that change; give 'changes' to at least one of [[devices]]", "kind"
         )
+    for group in subject.groups:
+        first, last = group.path.at(0.0), group.path.at(max(group.path.rtt_s.starts_s))
+        if group.path in changed and first != last:
+            raise study.complain(
+                f"the last of the 'changes' of {group.name} is another link than its first; after a bad hour they have "
+                "to become as before",
+                "kind",
+            )
     starts_s = [start_s for path in changed for start_s in path.rtt_s.starts_s[1:]]
     from_s, until_s = min(starts_s), max(starts_s)
     if not from_s < until_s < duration_s:
