@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 
 from partway.errors import InputError
 from partway.simulation.distributions import (
+    LEAST_VARIATION,
+    MOST_VARIATION,
     Constant,
     Distribution,
     Empirical,
@@ -55,11 +57,19 @@ def test_a_scaled_shape_draws_the_same_so_many_times_as_long(shape: Distribution
 
 
 @settings(max_examples=50, derandomize=True)
-@given(st.floats(1e-6, 1e6), st.floats(0, 20))
+@given(st.floats(1e-6, 1e6), st.just(0.0) | st.floats(LEAST_VARIATION, 20))
 def test_the_usual_shape_has_the_moments_asked_for(mean_s: float, variation: float) -> None:
     shape = of_variation(mean_s, variation)
     assert shape.mean_s == pytest.approx(mean_s)
     assert shape.variation == pytest.approx(variation, rel=1e-6, abs=1e-6)
+
+
+def test_the_widest_and_the_narrowest_shape_have_the_moments_asked_for() -> None:
+    for variation in (LEAST_VARIATION, MOST_VARIATION):
+        shape = of_variation(2.0, variation)
+        assert shape.mean_s == pytest.approx(2.0)
+        assert shape.variation == pytest.approx(variation, rel=1e-6)
+        assert np.isfinite(shape.sample(np.random.default_rng(0), 100)).all()
 
 
 def test_the_usual_shapes_are_those_with_a_name() -> None:
@@ -108,8 +118,11 @@ def test_what_is_no_distribution_is_refused() -> None:
         Mixture(weights=(0.5, 0.5), parts=(Constant(mean_s=1.0),))
     with pytest.raises(InputError, match="finite and above 1"):
         Hyperexponential.balanced(1.0, 1.0)
-    with pytest.raises(InputError, match="not negative"):
-        of_variation(1.0, -0.5)
+    for variation in (-0.5, 1e-200, 1e4, 1e200, math.inf, math.nan):
+        with pytest.raises(InputError, match="from 1e-06 to 1,000"):
+            of_variation(1.0, variation)
+        with pytest.raises(InputError, match="from 1e-06 to 1,000"):
+            LogNormal(mean_s=1.0, variation=variation)
     for values_s, shares, complaint in (
         ([0.0], [0.0], "at least two"),
         ([0.0, -1.0], [0.0, 1.0], "not go down"),

@@ -69,7 +69,7 @@ def test_what_no_fleet_has_is_refused() -> None:
         Fleet(groups=())
     with pytest.raises(InputError, match="at least 1"):
         fleet(workers=0)
-    with pytest.raises(InputError, match="not negative"):
+    with pytest.raises(InputError, match="must be 0, or from"):
         fleet(service_variation=-1.0)
     with pytest.raises(InputError, match="each needs at least one"):
         fleet(group(name="a"), group(name="b")).with_devices(1)

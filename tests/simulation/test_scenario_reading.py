@@ -199,6 +199,8 @@ def test_a_bad_hour_is_from_the_first_change_to_the_last_and_has_a_calm_twin(tmp
         (STREAM.replace("load = 0.7", 'rate = "10 a day"'), 15, "rate: '10 a day' is no rate"),
         (STREAM.replace("load = 0.7", 'load = "much"'), 15, "load: 'much' is no finite number"),
         (STREAM.replace("load = 0.7", "load = -1"), 15, "-1 is out of range; it must be above 0"),
+        (STREAM.replace("variation = 1.0", "variation = 1e200"), 17, "variation: a coefficient of variation is 1e+200"),
+        (FLEET.replace("workers = 1", "variation = 1e200"), 11, "variation: a coefficient of variation is 1e+200"),
         (STREAM.replace("load = 0.7", ""), 14, "neither a load nor a rate"),
         (STREAM.replace("load = 0.7", 'load = 0.7\nrate = "1/s"'), 15, "a rate and a load; give one"),
         (STREAM.replace("load = 0.7", 'load = 0.7\narrivals = "poison"'), 16, "did you mean 'poisson'?"),

@@ -16,6 +16,9 @@ from partway.errors import InputError
 
 FloatArray = npt.NDArray[np.float64]
 
+LEAST_VARIATION, MOST_VARIATION = 1e-6, 1e3
+"""Of what varies: with less, all values are the same; with more, those that make the mean are hardly ever drawn."""
+
 _ROUNDING = 1e-9
 
 
@@ -55,18 +58,16 @@ def of_variation(mean_s: float, variation: float) -> Distribution:
 
     Args:
         mean_s: above 0.
-        variation: standard deviation over mean, at least 0.
+        variation: standard deviation over mean: 0, or from `LEAST_VARIATION` to `MOST_VARIATION`.
 
     Raises:
         InputError: either is out of its range.
     """
-    if not 0 <= variation < math.inf:
-        raise InputError(f"a coefficient of variation is {variation:g}; it must be finite and not negative")
     if variation == 0:
         return Constant(mean_s=mean_s)
     if variation == 1:
         return Exponential(mean_s=mean_s)
-    if variation < 1:
+    if check_variation(variation) < 1:
         return Gamma(mean_s=mean_s, variation=variation)
     return Hyperexponential.balanced(mean_s, variation)
 
@@ -150,7 +151,7 @@ class Gamma:
 
     def __post_init__(self) -> None:
         _positive("mean", self.mean_s)
-        _positive("coefficient of variation", self.variation)
+        _positive("coefficient of variation", check_variation(self.variation))
 
     def sample(self, generator: np.random.Generator, count: int) -> FloatArray:
         """Independent draws."""
@@ -179,7 +180,7 @@ class LogNormal:
 
     def __post_init__(self) -> None:
         _positive("mean", self.mean_s)
-        _positive("coefficient of variation", self.variation)
+        _positive("coefficient of variation", check_variation(self.variation))
 
     def sample(self, generator: np.random.Generator, count: int) -> FloatArray:
         """Independent draws."""
@@ -224,7 +225,7 @@ class Hyperexponential:
 
         Source: Whitt, Operations Research 30 (1982), section 3: balanced means.
         """
-        if not 1 < variation < math.inf:
+        if not check_variation(variation) > 1:
             raise InputError(f"a hyperexponential was to have variation {variation:g}; it must be finite and above 1")
         square = variation**2
         weight = (1.0 + math.sqrt((square - 1.0) / (square + 1.0))) / 2.0
@@ -366,6 +367,23 @@ def _check_weights(weights: tuple[float, ...], parts: int) -> None:
     if min(weights) <= 0 or abs(math.fsum(weights) - 1.0) > _ROUNDING:
         listed = ", ".join(f"{weight:g}" for weight in weights)
         raise InputError(f"the weights of a mixture are {listed}; they must be above 0 and add up to 1")
+
+
+def check_variation(variation: float) -> float:
+    """A coefficient of variation, of what varies or not.
+
+    Args:
+        variation: standard deviation over mean.
+
+    Raises:
+        InputError: it is neither 0 nor from `LEAST_VARIATION` to `MOST_VARIATION`.
+    """
+    if variation != 0 and not LEAST_VARIATION <= variation <= MOST_VARIATION:
+        raise InputError(
+            f"a coefficient of variation is {variation:g}; it must be 0, or from {LEAST_VARIATION:g} to "
+            f"{MOST_VARIATION:,.0f}"
+        )
+    return variation
 
 
 def _positive(what: str, value: float) -> float:

@@ -15,7 +15,7 @@ from partway.simulation.arrivals import Arrivals
 from partway.simulation.fleets import Fleet, Group, Pause, Policy
 from partway.simulation.networks import best_of_chain, machine_of
 from partway.simulation.paths import LinkPath
-from partway.simulation.scenario_tables import Table, choice, count, duration, flag, number, size, text
+from partway.simulation.scenario_tables import Table, choice, count, duration, flag, number, size, text, variation
 from partway.zoo import named_network
 
 ANY_DEVICES = 10_000_000
@@ -38,7 +38,7 @@ def read_fleet(server: Table, groups: tuple[Table, ...]) -> Fleet:
     if "batch" in server:
         raise server.complain("servers of [[devices]] do not batch in the simulator; use [requests] for that", "batch")
     workers = server.may("workers", count(1, 1_000_000), 1)
-    variation = server.may("variation", number(least=0), 0.0)
+    service_variation = server.may("variation", variation, 0.0)
     server.close()
     made = tuple(_group(group, number) for number, group in enumerate(groups, start=1))
     names: set[str] = set()
@@ -46,7 +46,7 @@ def read_fleet(server: Table, groups: tuple[Table, ...]) -> Fleet:
         if one.name in names:
             raise table.complain(f"two groups are called {one.name!r}; give each a name of its own")
         names.add(one.name)
-    return Fleet(groups=made, workers=workers, service_variation=variation)
+    return Fleet(groups=made, workers=workers, service_variation=service_variation)
 
 
 def _group(table: Table, place: int) -> Group:

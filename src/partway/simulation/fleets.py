@@ -12,6 +12,7 @@ from typing import Literal
 from partway.errors import InputError
 from partway.planning.costs import CostTable
 from partway.simulation.arrivals import Arrivals
+from partway.simulation.distributions import check_variation
 from partway.simulation.paths import LinkPath
 
 Policy = Literal["adaptive", "server", "device"]
@@ -161,7 +162,7 @@ class Fleet:
         reading: how devices read the load.
 
     Raises:
-        InputError: there are no groups or no workers, two groups share a name, or the variation is negative.
+        InputError: there are no groups or no workers, two groups share a name, or the variation is out of its range.
     """
 
     groups: tuple[Group, ...]
@@ -177,10 +178,7 @@ class Fleet:
             )
         if self.workers < 1:
             raise InputError(f"a server has {self.workers} workers; it needs at least 1")
-        if not 0 <= self.service_variation < math.inf:
-            raise InputError(
-                f"the server's variation is {self.service_variation:g}; it must be finite and not negative"
-            )
+        check_variation(self.service_variation)
 
     @property
     def devices(self) -> int:
@@ -198,14 +196,6 @@ class Fleet:
         if devices < len(self.groups):
             raise InputError(f"{devices} devices were to make {len(self.groups)} groups; each needs at least one")
         return dataclasses.replace(self, groups=tuple(self._resized(devices)))
-
-    def with_workers(self, workers: int) -> "Fleet":
-        """The same with another number of workers.
-
-        Raises:
-            InputError: fewer than 1.
-        """
-        return dataclasses.replace(self, workers=workers)
 
     def _resized(self, devices: int) -> list[Group]:
         # Largest remainders, so that the groups add up to what was asked for.

@@ -38,6 +38,7 @@ from partway.simulation.scenario_tables import (
     several,
     share,
     text,
+    variation,
 )
 
 KINDS = ("run", "load", "throughput", "servers", "hour")
@@ -149,7 +150,7 @@ def _one_service(table: Table) -> Distribution:
     if "variation" in table:
         if not isinstance(service, Constant):
             raise table.complain("a measured curve varies as it was measured; leave 'variation' out", "variation")
-        service = of_variation(service.mean_s, table.want("variation", number(least=0)))
+        service = of_variation(service.mean_s, table.want("variation", variation))
     return service
 
 
@@ -157,14 +158,14 @@ def _batching(table: Table) -> Batching:
     batching = Batching(
         seconds=table.want("seconds", several(duration())),
         wait_s=table.may("wait", duration(zero=True), 0.0),
-        factor=_factor(table.may("variation", number(least=0), 0.0)),
+        factor=_factor(table.may("variation", variation, 0.0)),
     )
     table.close()
     return batching
 
 
-def _factor(variation: float) -> Distribution:
-    return LogNormal(mean_s=1.0, variation=variation) if variation else Constant(mean_s=1.0)
+def _factor(varies: float) -> Distribution:
+    return LogNormal(mean_s=1.0, variation=varies) if varies else Constant(mean_s=1.0)
 
 
 def _question(study: Table, kind: str, subject: Queue | Fleet, duration_s: float) -> Question:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from partway.errors import InputError, ScenarioError
+from partway.simulation.distributions import check_variation
 from partway.simulation.toml_lines import KeyPath, key_lines
 from partway.units import format_size, parse_duration, parse_share, parse_size
 
@@ -229,6 +230,15 @@ def number(above: float = -math.inf, least: float = -math.inf, below: float = ma
         return float(value)
 
     return parse
+
+
+def variation(value: object) -> float:
+    """A coefficient of variation.
+
+    Raises:
+        InputError: it is none, or so large or small that nothing varies so.
+    """
+    return check_variation(number(least=0)(value))
 
 
 def duration(*, zero: bool = False) -> Parse[float]:
