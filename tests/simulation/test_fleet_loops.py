@@ -98,6 +98,20 @@ def test_what_is_compiled_is_what_is_written(monkeypatch: pytest.MonkeyPatch) ->
     assert len(found[0][0]) > 100
 
 
+def test_a_device_that_asks_hears_the_answer_a_whole_round_trip_later() -> None:
+    slow = LinkPath.of(Link(uplink_bytes_per_s=1e3, downlink_bytes_per_s=1e6, rtt_s=0.6))
+    rules, world = lay_out(fleet(group(1, path=slow)), 20.0, np.random.default_rng(0))
+    asks_s = float(world.events[0]["at_s"])
+    world.free_s[0] = asks_s + 5.0
+    for later_s, heard in ((0.5, False), (0.61, True)):
+        loops.advance(rules, world, asks_s + later_s, np.random.default_rng(0))
+        device = world.devices[0]
+        assert device["asked_s"] == asks_s
+        assert (device["heard_s"] > 0) == heard
+    assert device["heard_s"] == pytest.approx(asks_s + 0.6)
+    assert device["delay_s"] == pytest.approx(5.0 - 0.3)  # as it was when the question arrived
+
+
 def test_a_world_without_room_says_so_and_goes_on_with_more() -> None:
     """However little room there is, what is answered is the same."""
     crowd = fleet(group(10, requests=poisson(100.0), policy="server"))

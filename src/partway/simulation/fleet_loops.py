@@ -22,10 +22,12 @@ from partway.simulation.fleet_world import (
     CROWDED,
     EVENTS,
     FULL,
+    KINDS,
     LEAVE,
     PING,
     REACHED,
     SPARE,
+    TOLD,
     Rules,
     World,
 )
@@ -64,15 +66,17 @@ def advance(rules: Rules, world: World, until_s: float, chance: np.random.Genera
             continue
         code = world.events[0]["code"]
         _drop_first(world)
-        kind, slot = code & 3, code >> 2
+        kind, slot = code % KINDS, code // KINDS
         if kind == ASK:
             _begin(rules, world, slot, event_s, chance)
         elif kind == ARRIVE:
             _serve(rules, world, slot, event_s, chance)
         elif kind == LEAVE:
             _answer(rules, world, slot, event_s, chance)
+        elif kind == PING:
+            _tell(rules, world, slot, event_s)
         else:
-            _hear(rules, world, slot, max(0.0, world.free_s[0] - event_s), event_s, chance)
+            _hear(rules, world, slot, world.devices[slot]["told_s"], event_s, chance)
 
 
 @compiled
@@ -94,12 +98,12 @@ def _begin(rules: Rules, world: World, slot: int, now_s: float, chance: np.rando
     if rules.rows[row, _OFFLOADED] > 0.0:
         sent_s = _sent_s(rules, link, max(head_s, device["sent_s"]), rules.rows[row, _UP])
         device["sent_s"] = sent_s
-        _push(world, sent_s + _value(rules, link + 2, sent_s) / 2, 4 * slot + ARRIVE)
+        _push(world, sent_s + _value(rules, link + 2, sent_s) / 2, KINDS * slot + ARRIVE)
         return
     # Nobody tells a device that computes alone how busy the server is: now and then it asks.
     if group["fixed"] < 0 and now_s - max(device["heard_s"], device["asked_s"]) >= rules.ask_after_s:
         device["asked_s"] = now_s
-        _push(world, now_s + _value(rules, link + 2, now_s) / 2, 4 * request["device"] + PING)
+        _push(world, now_s + _value(rules, link + 2, now_s) / 2, KINDS * request["device"] + PING)
     _note(rules, world, slot, head_s, chance)
 
 
@@ -150,7 +154,7 @@ def _serve(rules: Rules, world: World, slot: int, now_s: float, chance: np.rando
     arrived = world.bins[min(int(now_s / rules.bin_s), last)]
     arrived["waited_s"] += start_s - now_s
     arrived["served"] += 1
-    _push(world, start_s + seconds, 4 * slot + LEAVE)
+    _push(world, start_s + seconds, KINDS * slot + LEAVE)
 
 
 @compiled
@@ -163,6 +167,15 @@ def _answer(rules: Rules, world: World, slot: int, now_s: float, chance: np.rand
     if rules.groups[group]["fixed"] < 0:
         _hear(rules, world, request["device"], max(0.0, world.free_s[0] - now_s), back_s, chance)
     _note(rules, world, slot, back_s, chance)
+
+
+@compiled
+def _tell(rules: Rules, world: World, number: int, now_s: float) -> None:
+    """A device's question arrives: the report goes back."""
+    device = world.devices[number]
+    device["told_s"] = max(0.0, world.free_s[0] - now_s)
+    back_s = now_s + _value(rules, 3 * device["group"] + 2, now_s) / 2
+    _push(world, back_s, KINDS * number + TOLD)
 
 
 @compiled
@@ -193,7 +206,7 @@ def _note(rules: Rules, world: World, slot: int, at_s: float, chance: np.random.
     pause_s = group["pause_s"]
     if group["pause_varies"] > 0:
         pause_s *= chance.standard_exponential()
-    _push(world, at_s + pause_s, 4 * slot + ASK)
+    _push(world, at_s + pause_s, KINDS * slot + ASK)
 
 
 @compiled

@@ -26,6 +26,7 @@ from partway.simulation.fleet_world import (
     EVENTS,
     FULL,
     GROUP,
+    KINDS,
     REACHED,
     SERIES,
     SLOT,
@@ -215,7 +216,7 @@ def _first_events(groups: Sequence[Group], chance: np.random.Generator) -> npt.N
     first_s *= chance.random(first_s.size)
     order = np.argsort(first_s)  # what is in order is a heap
     events = np.zeros(first_s.size, EVENT)
-    events["at_s"], events["code"] = first_s[order], 4 * order + ASK
+    events["at_s"], events["code"] = first_s[order], KINDS * order + ASK
     return events
 
 

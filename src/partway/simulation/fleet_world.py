@@ -13,8 +13,9 @@ from partway.simulation.distributions import FloatArray
 Records = npt.NDArray[np.void]
 IntArray = npt.NDArray[np.int64]
 
-# Kinds of events; an event's code is its slot, or device, times four plus its kind.
-ASK, ARRIVE, LEAVE, PING = 0, 1, 2, 3
+# Kinds of events; an event's code is its slot, or device, times `KINDS` plus its kind.
+ASK, ARRIVE, LEAVE, PING, TOLD = range(5)
+KINDS = 8
 # Places in `World.counts`.
 EVENTS, SPARE, COMING, ANSWERED, BEGUN = range(5)
 # How `advance` ends.
@@ -41,6 +42,7 @@ DEVICE = np.dtype(
         ("delay_s", np.float64),  # what it makes of the reports
         ("heard_s", np.float64),  # when the last one came
         ("asked_s", np.float64),  # when it last asked for one
+        ("told_s", np.float64),  # the report that it asked for, on its way
         ("weight", np.float64),  # of what is reported
         ("busy_s", np.float64),  # until when its last head runs
         ("sent_s", np.float64),  # until when its last tensors are sent
