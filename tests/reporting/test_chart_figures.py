@@ -1,9 +1,11 @@
+import math
+from typing import Literal
 from xml.etree import ElementTree as ET
 
 import pytest
 from tests.reporting.chart_views import CHART, STACKED
 
-from partway.reporting import Bars, BarSeries, Chart
+from partway.reporting import Bars, BarSeries, Chart, Level, Lines, LineSeries
 from partway.reporting.chart_figures import encode_chart
 
 pytest.importorskip("matplotlib")
@@ -39,6 +41,35 @@ def test_each_format_is_what_it_says() -> None:
     png, svg = encode_chart(Chart(name="a", title="", panels=(STACKED,)), "png", "svg")
     assert png.startswith(b"\x89PNG")
     assert svg.startswith(b"<?xml")
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("kind", ["png", "svg"])
+def test_a_bar_without_bound_says_so_and_warns_of_nothing(kind: Literal["png", "svg"]) -> None:
+    bars = Bars(
+        title="",
+        categories=("0 % GPU", "100 % GPU"),
+        series=(BarSeries(name="LTE", values=(1.0, 1.5)), BarSeries(name="3G", values=(2.0, math.inf))),
+        unit="x",
+        axis="throughput",
+        levels=(Level(name="server-only", value=1.0),),
+    )
+    chart = Chart(name="a", title="", panels=(bars,))
+    assert encode_chart(chart, kind)
+    assert texts(chart).count("no bound") == 1
+
+
+def test_an_axis_has_the_ticks_that_were_asked_for() -> None:
+    lines = Lines(
+        title="",
+        series=(LineSeries(name="", points=((0.0, 1.0), (0.9, 2.0))),),
+        x_unit="share",
+        x_axis="load",
+        unit="s",
+        axis="latency",
+        x_ticks=(0.0, 0.45, 0.9),
+    )
+    assert "90 %" in texts(Chart(name="a", title="", panels=(lines,)))
 
 
 def test_bars_side_by_side_say_their_values_while_there_is_room() -> None:

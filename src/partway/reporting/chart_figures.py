@@ -19,6 +19,10 @@ _WIDE_INCHES, _NARROW_INCHES = 9.0, 3.5  # as wide as text of the same size is r
 _PANEL_INCHES = {False: 2.9, True: 2.4}  # by whether the figure is narrow
 _ROW_INCHES, _MARGIN_INCHES = 0.3, 0.9
 _NAME_INCHES = 0.06  # a character of a name that is turned
+_LETTER_INCHES = 0.046  # a character above a bar
+_PLOT_INCHES = {False: 8.2, True: 2.7}  # between the ends of the horizontal axis, by whether the figure is narrow
+_ROOM, _TURNED_ROOM = 0.12, 0.25  # above the highest bar, of the panel
+_LEVEL_WIDTH = {False: 12, True: 11}  # characters of a line of a level's name, by whether the figure is narrow
 _MANY = 12  # categories whose names are turned
 _FEW_BARS = {False: 26, True: 8}  # that have room for a number above each, by whether the figure is narrow
 _FEW_STACKS = {False: 12, True: 6}  # the same of stacks, whose numbers are larger
@@ -86,12 +90,14 @@ def _draw_bars(axes: "Axes", panel: Bars, *, narrow: bool) -> None:
     count, places = len(panel.categories), range(len(panel.categories))
     width = 0.84 if panel.stacked else 0.84 / len(panel.series)
     few = count <= _FEW_STACKS[narrow] if panel.stacked else count * len(panel.series) <= _FEW_BARS[narrow]
-    base = [0.0] * count
+    base, room = [0.0] * count, _ROOM
     for order, (series, (colour, hatch, _, _)) in enumerate(zip(panel.series, _STYLES, strict=False)):
         shift = 0.0 if panel.stacked else (order - (len(panel.series) - 1) / 2) * width
+        starts = [place + shift for place in places]
+        heights = [math.nan if math.isinf(value) else value for value in series.values]
         bars = axes.bar(
-            [place + shift for place in places],
-            series.values,
+            starts,
+            heights,
             width,
             base if panel.stacked else None,
             label=_plain(series.name),
@@ -100,31 +106,64 @@ def _draw_bars(axes: "Axes", panel: Bars, *, narrow: bool) -> None:
             edgecolor="white",
             linewidth=0.4,
         )
+        for start, value in zip(starts, series.values, strict=True):
+            if math.isinf(value):
+                _write_unbounded(axes, start)
         if few and not panel.stacked:
-            texts = ["" if math.isnan(value) else format_value(value, panel.unit) for value in series.values]
-            axes.bar_label(bars, texts, fontsize="xx-small", padding=1)
+            texts = ["" if math.isnan(value) else format_value(value, panel.unit) for value in heights]
+            turned = _crowded(panel, texts, width, narrow=narrow)
+            room = _TURNED_ROOM if turned else room
+            axes.bar_label(bars, texts, fontsize="xx-small", padding=2, rotation=90 if turned else 0)
         if panel.stacked:
-            base = [low + (0.0 if math.isnan(high) else high) for low, high in zip(base, series.values, strict=True)]
+            base = [low + (0.0 if math.isnan(high) else high) for low, high in zip(base, heights, strict=True)]
     if panel.stacked:
         for place, total in zip(places, base, strict=True):
             starred = place == panel.best
             if few or starred:
-                _write_above(axes, place, total, format_value(total, panel.unit) + " ★" * starred)
+                _write_above(axes, place, total, format_value(total, panel.unit) + " ★" * starred, turned=not few)
     axes.set_xticks(places, [_plain(name) for name in panel.categories])
     axes.tick_params(axis="x", rotation=90 if _turned(panel, narrow=narrow) else 0)
     axes.set_xlim(-0.6, count - 0.4)
     _finish(axes, panel.title, panel.axis, panel.levels, narrow=narrow)
     _scale(axes, "y", panel.unit, logarithmic=panel.logarithmic)
     axes.use_sticky_edges = False
-    axes.margins(y=0.12)  # for what stands above the highest
+    axes.margins(y=room)  # for what stands above the highest
     if not panel.logarithmic:
         axes.set_ylim(bottom=0.0)
 
 
-def _write_above(axes: "Axes", place: float, height: float, text: str) -> None:
-    axes.annotate(
-        text, (place, height), xytext=(0, 2), textcoords="offset points", ha="center", va="bottom", fontsize="x-small"
+def _write_unbounded(axes: "Axes", place: float) -> None:
+    # Where the bar would stand, from the bottom up.
+    axes.text(
+        place,
+        0.03,
+        "no bound",
+        transform=axes.get_xaxis_transform(),
+        rotation=90,
+        ha="center",
+        va="bottom",
+        fontsize="xx-small",
+        bbox={"pad": 0.6, "facecolor": "white", "edgecolor": "none"},
     )
+
+
+def _write_above(axes: "Axes", place: float, height: float, text: str, *, turned: bool) -> None:
+    axes.annotate(
+        text,
+        (place, height),
+        xytext=(0, 3),
+        textcoords="offset points",
+        ha="center",
+        va="bottom",
+        fontsize="x-small",
+        rotation=90 if turned else 0,
+    )
+
+
+def _crowded(panel: Bars, texts: Sequence[str], width: float, *, narrow: bool) -> bool:
+    """Whether texts above neighbouring bars of a width would run together."""
+    apart = _PLOT_INCHES[narrow] / len(panel.categories) * (width if len(panel.series) > 1 else 1.0)
+    return (max(map(len, texts)) + 1) * _LETTER_INCHES > apart
 
 
 def _draw_lines(axes: "Axes", panel: Lines, *, narrow: bool) -> None:
@@ -144,6 +183,8 @@ def _draw_lines(axes: "Axes", panel: Lines, *, narrow: bool) -> None:
     axes.set_xlabel(_plain(panel.x_axis), fontsize="small")
     _finish(axes, panel.title, panel.axis, panel.levels, narrow=narrow)
     _scale(axes, "x", panel.x_unit, logarithmic=panel.x_logarithmic)
+    if panel.x_ticks:
+        axes.set_xticks(panel.x_ticks)
     _scale(axes, "y", panel.unit, logarithmic=panel.logarithmic)
     axes.margins(y=0.1)
     if not panel.logarithmic:
@@ -183,10 +224,13 @@ def _finish(axes: "Axes", title: str, axis: str, levels: Sequence[Level], *, nar
         draw = axes.axvline if level.upright else axes.axhline
         across = axes.get_xaxis_transform() if level.upright else axes.get_yaxis_transform()
         draw(level.value, color="black", linewidth=0.9, linestyle=(0, (5, 3)))
-        place = (level.value, 0.97) if level.upright else (0.995, level.value)
-        text = axes.text(*place, _plain(level.name), transform=across, fontsize="xx-small", ha="right")
-        text.set(va="top" if level.upright else "bottom", rotation=90 if level.upright else 0)
-        text.set_bbox({"pad": 0.6, "facecolor": "white", "edgecolor": "none", "alpha": 0.8})
+        if level.upright:
+            text = axes.text(level.value, 0.97, _plain(level.name), transform=across, fontsize="xx-small", ha="right")
+            text.set(va="top", rotation=90)
+            text.set_bbox({"pad": 0.6, "facecolor": "white", "edgecolor": "none", "alpha": 0.8})
+        else:  # beside the panel, where it covers nothing
+            name = _plain(textwrap.fill(level.name, _LEVEL_WIDTH[narrow]))
+            axes.text(1.005, level.value, name, transform=across, fontsize="xx-small", ha="left", va="center")
     axes.set_ylabel(_plain(axis), fontsize="small")
     axes.tick_params(axis="both", labelsize="x-small")
     handles, names = axes.get_legend_handles_labels()

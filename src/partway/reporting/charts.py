@@ -22,7 +22,7 @@ class BarSeries:
 
     Attributes:
         name: for the legend; empty for none.
-        values: in the panel's unit, >= 0; NaN draws nothing.
+        values: in the panel's unit, >= 0; NaN draws nothing, infinity only the words `no bound`.
     """
 
     name: str
@@ -113,6 +113,7 @@ class Lines:
         x_logarithmic: whether the horizontal axis is.
         logarithmic: whether the vertical axis is.
         levels: values to hold the lines against.
+        x_ticks: horizontal values that are labelled; empty for those that fit.
     """
 
     title: str
@@ -124,6 +125,7 @@ class Lines:
     x_logarithmic: bool = False
     logarithmic: bool = False
     levels: tuple[Level, ...] = ()
+    x_ticks: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -125,6 +125,9 @@ def _table(setup: Setup, configurations: Sequence[Configuration], outcomes: Mapp
     )
 
 
+_LINEAR_TO = 3.0  # times; more are drawn on a logarithmic axis
+
+
 def _chart(setup: Setup, configurations: Sequence[Configuration], name: str, factors: FloatArray) -> Chart:
     return Chart(
         name="figure-13" if name == "calls of all networks" else "figure-13-own-calls",
@@ -146,7 +149,7 @@ def _chart(setup: Setup, configurations: Sequence[Configuration], name: str, fac
                 ),
                 unit="x",
                 axis="speed-up",
-                logarithmic=True,
+                logarithmic=factors.max() > _LINEAR_TO,
                 levels=(Level(name="as fast as MAUI", value=1.0),),
             )
             for device in setup.devices

@@ -21,6 +21,7 @@ from partway.studies.study import Study
 
 LOADS = tuple(step / 20 for step in range(19))  # 0 to 90 %
 _BUSIEST = LOADS[-1]
+_TICKS = (0.0, 0.15, 0.3, 0.45, 0.6, 0.75, 0.9)
 _PLAYED = (0.3, 0.6, 0.9)
 _NETWORK, _LINK, _DEVICE = "alexnet", "Wi-Fi", "CPU"
 _NEAR = 0.2
@@ -183,6 +184,7 @@ def _chart(curves: Sequence[_Curve], device_s: float) -> Chart:
                 series=tuple(_line(curve.model.name, curve.server_only_s) for curve in curves),
                 x_unit="share",
                 x_axis="the server's load",
+                x_ticks=_TICKS,
                 unit="s",
                 axis="latency",
                 levels=(
@@ -195,6 +197,7 @@ def _chart(curves: Sequence[_Curve], device_s: float) -> Chart:
                 series=tuple(_line(curve.model.name, curve.best_s) for curve in curves),
                 x_unit="share",
                 x_axis="the server's load",
+                x_ticks=_TICKS,
                 unit="s",
                 axis="latency",
                 levels=(Level(name="device-only", value=device_s),),

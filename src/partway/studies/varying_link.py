@@ -260,8 +260,8 @@ def _chart(trace: Trace, found: dict[str, Ways]) -> Chart:
                     title=f"Latency, device {label}",
                     series=(
                         line("server-only, rate held", ways.asked_s, ways.held_server_only_s),
-                        line("cut anew, rate held", ways.asked_s, ways.held_chosen_s),
                         line("cut anew, rate changing meanwhile", ways.asked_s, ways.chosen_s),
+                        line("cut anew, rate held", ways.asked_s, ways.held_chosen_s),
                     ),
                     x_unit="s",
                     x_axis="time",
