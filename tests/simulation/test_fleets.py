@@ -42,6 +42,15 @@ def test_requests_by_a_rate_grow_with_the_devices() -> None:
     assert requests.rate_per_s == pytest.approx(12.0)
 
 
+def test_the_load_is_what_comes_by_a_rate_and_cannot_stay_away() -> None:
+    by_rate = poisson(100.0)
+    assert fleet(group(5, requests=by_rate, policy="server"), workers=4).load == pytest.approx(0.5)
+    assert fleet(group(5, requests=by_rate), workers=4).load == 0.0  # every device may compute alone
+    assert fleet(group(5, policy="server")).load == 0.0  # who waits for an answer asks no more meanwhile
+    forced = group(5, requests=by_rate, table=CostTable.of([WHOLE, INSIDE]))
+    assert fleet(forced).load == pytest.approx(100.0 * INSIDE.server_s)
+
+
 def test_a_policy_takes_its_own_row() -> None:
     assert group().fixed_row() is None
     assert group(policy="server").fixed_row() == 0

@@ -114,6 +114,49 @@ def test_nothing_that_was_answered_is_refused(tmp_path: Path, study: str) -> Non
         asked(tmp_path, silent, study)
 
 
+BY_RATE = FLEET.replace("count = 40", 'count = 5\ncut = "server"')
+
+
+@pytest.mark.parametrize(
+    ("every", "study", "said"),
+    [
+        ("10ms", "", "as it is: requests that come by a rate ask 10 of what the workers can do"),
+        ("200ms", 'kind = "load"\ndevices = [5, 20]', "20 devices: requests that come by a rate ask 2 of what"),
+    ],
+)
+def test_a_fleet_that_falls_behind_for_ever_is_refused(tmp_path: Path, every: str, study: str, said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        asked(tmp_path, BY_RATE.replace('pause = "500ms"', f'every = "{every}"'), study)
+
+
+def test_a_search_keeps_to_what_a_server_can_bear(tmp_path: Path) -> None:
+    text = BY_RATE.replace('pause = "500ms"', 'every = "100ms"\narrivals = "even"')
+    (most,) = asked(tmp_path, text, 'kind = "throughput"\nmean = "1h"').points
+    assert most.devices == 4  # five would ask all that one worker can do
+    (fewest,) = asked(tmp_path, text, 'kind = "servers"\nmean = "1h"\ndevices = [11]').points
+    assert fewest.workers == 3
+
+
+def test_what_falls_behind_elsewhere_is_told(tmp_path: Path) -> None:
+    """A device that needs 0.4 s for what comes every 0.1 s."""
+    text = BY_RATE.replace('cut = "server"', 'cut = "device"').replace('pause = "500ms"', 'every = "100ms"')
+    report = asked(tmp_path, text)
+    assert report.points[0].unanswered == pytest.approx(0.75, abs=0.02)
+    (note,) = report.notes
+    assert note.startswith("as it is: 7")
+    assert "had no answer yet when a run ended" in note
+    assert asked(tmp_path, FLEET).notes == ()
+
+
+def test_an_answer_that_chance_may_have_made_is_told(tmp_path: Path) -> None:
+    report = asked(tmp_path, STREAM, 'kind = "throughput"\np95 = "60ms"')
+    (point,) = report.points
+    assert point.p95_s.covers(0.06)
+    (note,) = report.notes
+    assert "the target of 60 ms lies within the interval of p95" in note
+    assert asked(tmp_path, STREAM, 'kind = "servers"\nmean = "1h"\nrates = ["50/s"]').notes == ()
+
+
 def test_a_bad_hour_costs_while_it_lasts(tmp_path: Path) -> None:
     report = asked(tmp_path, HOUR, 'kind = "hour"')
     before, during, after, without = report.points

@@ -47,7 +47,9 @@ class FleetRun:
 
     Attributes:
         jobs: requests that were answered, those of the warm-up among them.
-        warm_up_jobs: the first of them, which count for nothing below.
+        begun: requests that were asked.
+        unanswered: of these, how many had no answer when the run ended.
+        warm_up_jobs: the first of the answered, which count for nothing below.
         throughput_per_s: answers a second.
         mean_s: latency, from asking to the answer; nan where nothing was answered, as its quantiles and `offloaded`.
         p50_s: half of the latencies were at most this.
@@ -60,6 +62,8 @@ class FleetRun:
     """
 
     jobs: int
+    begun: int
+    unanswered: int
     warm_up_jobs: int
     throughput_per_s: float
     mean_s: float
@@ -128,6 +132,8 @@ def measure(happened: Happened, from_s: float, until_s: float | None = None) -> 
     )
     return FleetRun(
         jobs=happened.row.size,
+        begun=happened.begun,
+        unanswered=happened.begun - int((ended_s <= happened.duration_s).sum()),
         warm_up_jobs=int((ended_s <= from_s).sum()),
         throughput_per_s=row.size / lasted_s,
         mean_s=_mean(latency_s),

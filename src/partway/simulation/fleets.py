@@ -136,6 +136,14 @@ class Group:
             )
         return min(rows, key=lambda place: self.table.costs[place].device_s)
 
+    def least_work(self) -> float:
+        """Seconds of the server that each second brings, whatever the devices decide; 0 where they pause."""
+        if isinstance(self.requests, Pause):
+            return 0.0
+        fixed = self.fixed_row()
+        costs = self.table.costs if fixed is None else (self.table.costs[fixed],)
+        return self.requests.rate_per_s * min(cost.server_s for cost in costs)
+
     def usual_s(self) -> float:
         """Seconds of a request on an idle server over the link as it is at first."""
         link = self.path.at(0.0)
@@ -184,6 +192,14 @@ class Fleet:
     def devices(self) -> int:
         """Of all groups."""
         return sum(group.devices for group in self.groups)
+
+    @property
+    def load(self) -> float:
+        """What requests that come by a rate ask of the server at the least, over what its workers can do.
+
+        From 1 on, the queue grows for ever. Devices that pause wait for their answers, so they make no load here.
+        """
+        return math.fsum(group.least_work() for group in self.groups) / self.workers
 
     def with_devices(self, devices: int) -> "Fleet":
         """The same mix with another number of devices in all; every group keeps at least one.

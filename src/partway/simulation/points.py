@@ -39,6 +39,7 @@ class Point:
         mean_batch: requests served as one; None for a fleet.
         groups: of a fleet, means over the runs; nan of what nobody of the group was answered.
         reached: whether mean and 95th percentile are known as well as was wanted.
+        unanswered: of a fleet, share of the requests that had no answer yet when their run ended.
     """
 
     name: str
@@ -60,6 +61,7 @@ class Point:
     mean_batch: Estimate | None
     groups: tuple[GroupRun, ...]
     reached: bool
+    unanswered: float = 0.0
 
 
 def queue_point(found: Replicated[QueueRun], queue: Queue, name: str) -> Point:
@@ -129,6 +131,7 @@ def fleet_point(found: Replicated[FleetRun], fleet: Fleet, name: str) -> Point:
         mean_batch=None,
         groups=tuple(_mean_group(same) for same in zip(*(run.groups for run in found.runs), strict=True)),
         reached=found.reached,
+        unanswered=sum(run.unanswered for run in found.runs) / sum(run.begun for run in found.runs),
     )
 
 

@@ -11,7 +11,7 @@ chance. Called by `partway simulate`.
 import dataclasses
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from partway.errors import InputError, NothingFits
@@ -21,11 +21,13 @@ from partway.simulation.fleets import Fleet
 from partway.simulation.points import Point, fleet_point, queue_point
 from partway.simulation.queues import Queue, QueueTask
 from partway.simulation.replications import Crew, Progress, replicate
-from partway.simulation.scenario import AgainstLoad, AsItIs, BadHour, MostWithin, Scenario, Target, WorkersFor
+from partway.simulation.scenario import AgainstLoad, AsItIs, BadHour, MostWithin, Question, Scenario, Target, WorkersFor
 from partway.simulation.searching import least_that, most_load_that, most_that
+from partway.simulation.statistics import Estimate
 from partway.units import format_duration
 
 _MOST_DEVICES, _MOST_WORKERS = 2**26, 2**20
+_UNANSWERED = 0.1  # share of the requests, from which on it is told
 
 Tell = Callable[[str, int, int], None]
 """Called with what is played, and how many of about how many runs were."""
@@ -43,6 +45,7 @@ class Report:
         wall_s: seconds that it took here.
         timeline: of a bad hour; None of others.
         lost_s: of a bad hour: seconds that its requests took longer, because of it, all together.
+        notes: what one should know before one believes the points; a sentence each.
     """
 
     scenario: Scenario
@@ -52,6 +55,7 @@ class Report:
     wall_s: float
     timeline: Timeline | None = None
     lost_s: float | None = None
+    notes: tuple[str, ...] = ()
 
 
 def answer(scenario: Scenario, *, crew: Crew | None = None, tell: Tell | None = None) -> Report:
@@ -90,6 +94,7 @@ def answer(scenario: Scenario, *, crew: Crew | None = None, tell: Tell | None = 
         wall_s=time.monotonic() - started_s,
         timeline=None if hour is None else hour[0],
         lost_s=None if hour is None else hour[1],
+        notes=tuple(_notes(points, question)),
     )
 
 
@@ -111,6 +116,7 @@ class _Player:
             )
             point, trial_jobs = queue_point(queue_runs, subject, name), queue_runs.trial_jobs
         else:
+            _refuse_overload(subject, name)
             fleet_task = FleetTask(fleet=subject, duration_s=scenario.duration_s)
             fleet_runs = replicate(
                 fleet_task,
@@ -133,7 +139,10 @@ def _most_within(player: _Player, target: Target) -> Point:
     known: dict[float, Point] = {}
 
     def keeps(at: float) -> bool:
-        known[at] = player.play(*_loaded(subject, at))
+        loaded, name = _loaded(subject, at)
+        if _overloaded(loaded):
+            return False
+        known[at] = player.play(loaded, name)
         return _keeps(known[at], target)
 
     if isinstance(subject, Queue):
@@ -151,11 +160,14 @@ def _workers_for(player: _Player, target: Target, at: float) -> Point:
 
     def keeps(workers: int) -> bool:
         named = f"{name}, {workers:,} {'worker' if workers == 1 else 'workers'}"
-        known[workers] = player.play(dataclasses.replace(subject, workers=workers), named)
+        manned = dataclasses.replace(subject, workers=workers)
+        if _overloaded(manned):
+            return False
+        known[workers] = player.play(manned, named)
         return _keeps(known[workers], target)
 
-    # Below the load that they have to carry, workers of a queue fall behind for ever.
-    least = math.floor(subject.load * subject.workers) + 1 if isinstance(subject, Queue) else 1
+    # Below the load that they have to carry, workers fall behind for ever.
+    least = math.floor(subject.load * subject.workers) + 1
     best = least_that(keeps, least=least, most=_MOST_WORKERS)
     if best is None:
         raise _unreachable(target, f"with {_MOST_WORKERS:,} workers")
@@ -167,6 +179,7 @@ def _bad_hour(player: _Player, question: BadHour) -> tuple[list[Point], tuple[Ti
     fleet, duration_s = scenario.subject, scenario.duration_s
     if not isinstance(fleet, Fleet):
         raise InputError("a bad hour of links was asked of a queue that has none; give devices with links")
+    _refuse_overload(fleet, "with the hour")
     windows = (
         (question.from_s / 2, question.from_s),
         (question.from_s, question.until_s),
@@ -206,8 +219,40 @@ def _crowded(subject: Queue | Fleet, at: float) -> tuple[Queue | Fleet, str]:
 
 
 def _keeps(point: Point, target: Target) -> bool:
-    found = point.mean_s if target.quantity == "mean" else point.p95_s
-    return found.value <= target.seconds
+    return _aimed(point, target).value <= target.seconds
+
+
+def _aimed(point: Point, target: Target) -> Estimate:
+    return point.mean_s if target.quantity == "mean" else point.p95_s
+
+
+def _overloaded(subject: Queue | Fleet) -> bool:
+    return isinstance(subject, Fleet) and subject.load >= 1
+
+
+def _refuse_overload(fleet: Fleet, name: str) -> None:
+    if _overloaded(fleet):
+        raise InputError(
+            f"{name}: requests that come by a rate ask {fleet.load:.3g} of what the workers can do, so the queue grows "
+            "for ever; keep below 1, by more workers, fewer devices, or more time between requests"
+        )
+
+
+def _notes(points: Sequence[Point], question: Question) -> Iterator[str]:
+    for point in points:
+        if point.unanswered > _UNANSWERED:
+            yield (
+                f"{point.name}: {point.unanswered:.0%} of the requests had no answer yet when a run ended, so these "
+                "numbers are of the quicker ones; make the duration longer, and where that does not help, something "
+                "falls behind for ever"
+            )
+        if isinstance(question, MostWithin | WorkersFor):
+            found, target = _aimed(point, question.target), question.target
+            if found.covers(target.seconds):
+                yield (
+                    f"{point.name}: the target of {format_duration(target.seconds)} lies within the interval of "
+                    f"{target.quantity}, so by chance the answer may be a little off; play longer to be surer"
+                )
 
 
 def _unreachable(target: Target, how: str) -> NothingFits:
