@@ -8,17 +8,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from partway.errors import InputError
+from partway.simulation.compound_distributions import Empirical, Mixture
 from partway.simulation.distributions import (
     LEAST_VARIATION,
     MOST_VARIATION,
     Constant,
     Distribution,
-    Empirical,
     Exponential,
     Gamma,
     Hyperexponential,
     LogNormal,
-    Mixture,
     of_variation,
     to_mean,
 )
@@ -79,22 +78,6 @@ def test_the_usual_shapes_are_those_with_a_name() -> None:
     assert isinstance(of_variation(1.0, 2.0), Hyperexponential)
 
 
-def test_a_measured_curve_is_drawn_along_straight_lines() -> None:
-    drawn_s = STEPS.sample(np.random.default_rng(3), 100_000)
-    assert (drawn_s == 1.0).mean() == pytest.approx(0.25, abs=0.01)
-    assert (drawn_s < 1.0).mean() == pytest.approx(0.25, abs=0.01)
-    above_s = drawn_s[drawn_s > 1.0]
-    assert above_s.mean() == pytest.approx(2.5, abs=0.02)
-    assert STEPS.mean_s == pytest.approx(0.25 * 0.5 + 0.25 * 1.0 + 0.5 * 2.5)
-
-
-def test_a_mixture_varies_within_its_parts_and_between_them() -> None:
-    mixed = Mixture(weights=(0.5, 0.5), parts=(Constant(mean_s=1.0), Constant(mean_s=3.0)))
-    assert mixed.mean_s == 2.0
-    assert mixed.variation == pytest.approx(0.5)
-    assert set(mixed.sample(np.random.default_rng(0), 100)) == {1.0, 3.0}
-
-
 def test_stretching_to_a_mean_keeps_the_variation() -> None:
     shape = to_mean(SHAPES[4], 5.0)
     assert shape.mean_s == pytest.approx(5.0)
@@ -114,8 +97,6 @@ def test_means_that_no_time_has_are_refused(value: float) -> None:
 def test_what_is_no_distribution_is_refused() -> None:
     with pytest.raises(InputError, match="add up to 1"):
         Hyperexponential(weights=(0.5, 0.6), means_s=(1.0, 2.0))
-    with pytest.raises(InputError, match="one for each"):
-        Mixture(weights=(0.5, 0.5), parts=(Constant(mean_s=1.0),))
     with pytest.raises(InputError, match="finite and above 1"):
         Hyperexponential.balanced(1.0, 1.0)
     for variation in (-0.5, 1e-200, 1e4, 1e200, math.inf, math.nan):
@@ -123,12 +104,3 @@ def test_what_is_no_distribution_is_refused() -> None:
             of_variation(1.0, variation)
         with pytest.raises(InputError, match="from 1e-06 to 1,000"):
             LogNormal(mean_s=1.0, variation=variation)
-    for values_s, shares, complaint in (
-        ([0.0], [0.0], "at least two"),
-        ([0.0, -1.0], [0.0, 1.0], "not go down"),
-        ([0.0, 1.0], [0.0, 0.9], "from 0 to 1"),
-        ([0.0, 1.0, 2.0], [0.0, 0.8, 0.7], "from 0 to 1"),
-        ([0.0, 1.0, 2.0], [0.0, 1.2, 1.0], "from 0 to 1"),
-    ):
-        with pytest.raises(InputError, match=complaint):
-            Empirical(values_s=np.array(values_s), probabilities=np.array(shares))

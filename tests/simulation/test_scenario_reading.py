@@ -12,7 +12,8 @@ from partway.errors import InputError, LinkError, ScenarioError
 from partway.link import NAMED_LINKS
 from partway.planning import make_plan
 from partway.simulation.arrivals import Renewal, Replayed
-from partway.simulation.distributions import Constant, Exponential, Mixture
+from partway.simulation.compound_distributions import Mixture
+from partway.simulation.distributions import Constant, Exponential
 from partway.simulation.fleets import Fleet, Pause
 from partway.simulation.queues import Queue
 from partway.simulation.scenario import AgainstLoad, AsItIs, BadHour, MostWithin, Scenario, WorkersFor

@@ -14,15 +14,14 @@ from partway.simulation.arrivals import (
     read_timestamps,
 )
 from partway.simulation.bad_hours import HourRun, HourTask, Timeline
+from partway.simulation.compound_distributions import Empirical, Mixture
 from partway.simulation.distributions import (
     Constant,
     Distribution,
-    Empirical,
     Exponential,
     Gamma,
     Hyperexponential,
     LogNormal,
-    Mixture,
     of_variation,
     to_mean,
 )

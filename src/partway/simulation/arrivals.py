@@ -14,9 +14,9 @@ from typing import Protocol
 import numpy as np
 
 from partway.errors import InputError
+from partway.simulation.compound_distributions import Empirical
 from partway.simulation.distributions import (
     Distribution,
-    Empirical,
     Exponential,
     FloatArray,
     Hyperexponential,

@@ -6,7 +6,7 @@ values are at least 0 and all draws come from a generator that is handed in. Cal
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -19,7 +19,8 @@ FloatArray = npt.NDArray[np.float64]
 LEAST_VARIATION, MOST_VARIATION = 1e-6, 1e3
 """Of what varies: with less, all values are the same; with more, those that make the mean are hardly ever drawn."""
 
-_ROUNDING = 1e-9
+ROUNDING = 1e-9
+"""Of probabilities that are to add up to 1."""
 
 
 class Distribution(Protocol):
@@ -50,7 +51,7 @@ def to_mean(shape: Distribution, mean_s: float) -> Distribution:
     Raises:
         InputError: the mean is not finite or not above 0.
     """
-    return shape.scaled(_positive("mean", mean_s) / shape.mean_s)
+    return shape.scaled(positive("mean", mean_s) / shape.mean_s)
 
 
 def of_variation(mean_s: float, variation: float) -> Distribution:
@@ -86,7 +87,7 @@ class Constant:
     mean_s: float
 
     def __post_init__(self) -> None:
-        _positive("time", self.mean_s)
+        positive("time", self.mean_s)
 
     @property
     def variation(self) -> float:
@@ -116,7 +117,7 @@ class Exponential:
     mean_s: float
 
     def __post_init__(self) -> None:
-        _positive("mean", self.mean_s)
+        positive("mean", self.mean_s)
 
     @property
     def variation(self) -> float:
@@ -150,8 +151,8 @@ class Gamma:
     variation: float
 
     def __post_init__(self) -> None:
-        _positive("mean", self.mean_s)
-        _positive("coefficient of variation", check_variation(self.variation))
+        positive("mean", self.mean_s)
+        positive("coefficient of variation", check_variation(self.variation))
 
     def sample(self, generator: np.random.Generator, count: int) -> FloatArray:
         """Independent draws."""
@@ -179,8 +180,8 @@ class LogNormal:
     variation: float
 
     def __post_init__(self) -> None:
-        _positive("mean", self.mean_s)
-        _positive("coefficient of variation", check_variation(self.variation))
+        positive("mean", self.mean_s)
+        positive("coefficient of variation", check_variation(self.variation))
 
     def sample(self, generator: np.random.Generator, count: int) -> FloatArray:
         """Independent draws."""
@@ -208,9 +209,9 @@ class Hyperexponential:
     means_s: tuple[float, ...]
 
     def __post_init__(self) -> None:
-        _check_weights(self.weights, len(self.means_s))
+        check_weights(self.weights, len(self.means_s))
         for mean_s in self.means_s:
-            _positive("mean", mean_s)
+            positive("mean", mean_s)
 
     @classmethod
     def balanced(cls, mean_s: float, variation: float) -> "Hyperexponential":
@@ -234,17 +235,17 @@ class Hyperexponential:
     @property
     def mean_s(self) -> float:
         """The branches' means, weighted."""
-        return _weighted(self.weights, self.means_s)
+        return weighted(self.weights, self.means_s)
 
     @property
     def variation(self) -> float:
         """At least 1."""
-        second = 2.0 * _weighted(self.weights, [mean_s**2 for mean_s in self.means_s])
+        second = 2.0 * weighted(self.weights, [mean_s**2 for mean_s in self.means_s])
         return math.sqrt(max(second / self.mean_s**2 - 1.0, 0.0))
 
     def sample(self, generator: np.random.Generator, count: int) -> FloatArray:
         """Independent draws."""
-        branch = _branches(self.weights, generator, count)
+        branch = branches(self.weights, generator, count)
         drawn: FloatArray = generator.standard_exponential(count) * np.array(self.means_s)[branch]
         return drawn
 
@@ -253,118 +254,30 @@ class Hyperexponential:
         return Hyperexponential(weights=self.weights, means_s=tuple(factor * mean_s for mean_s in self.means_s))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Empirical:
-    """A measured distribution: points of its cumulative curve, straight lines between them.
+def branches(weights: tuple[float, ...], generator: np.random.Generator, count: int) -> npt.NDArray[np.intp]:
+    """Which branch each value is of; the last takes what rounding leaves.
 
-    Attributes:
-        values_s: float64 (points,), not descending from at least 0.
-        probabilities: of being at most each value, float64 (points,), not descending from 0 to 1.
-
-    Raises:
-        InputError: fewer than two points, or either goes down or out of its range.
+    Args:
+        weights: how often each branch is taken.
+        generator: draws.
+        count: of values.
     """
-
-    values_s: FloatArray = field(repr=False)
-    probabilities: FloatArray = field(repr=False)
-
-    def __post_init__(self) -> None:
-        values_s, shares = self.values_s, self.probabilities
-        if values_s.ndim != 1 or values_s.shape != shares.shape or values_s.size < 2:
-            raise InputError(
-                f"a cumulative curve has {values_s.size} values and {shares.size} probabilities; "
-                "give a probability for each value, and at least two"
-            )
-        if not np.isfinite(values_s).all() or values_s[0] < 0 or (np.diff(values_s) < 0).any():
-            raise InputError("the values of a cumulative curve must be finite, not negative, and not go down")
-        if shares[0] != 0 or abs(shares[-1] - 1) > _ROUNDING or not (np.diff(shares) >= 0).all():
-            raise InputError(
-                f"the probabilities of a cumulative curve go from {shares[0]:g} to {shares[-1]:g}; "
-                "they must go from 0 to 1 and never down"
-            )
-        _positive("mean", self.mean_s)
-
-    @property
-    def mean_s(self) -> float:
-        """By the straight lines between the points."""
-        return self._moment(1)
-
-    @property
-    def variation(self) -> float:
-        """By the straight lines between the points."""
-        return math.sqrt(max(self._moment(2) / self.mean_s**2 - 1.0, 0.0))
-
-    def sample(self, generator: np.random.Generator, count: int) -> FloatArray:
-        """Independent draws, by the curve's inverse.
-
-        Source: as BigHouse draws (Meisner, Wu and Wenisch, ISPASS 2012): linear within each bin.
-        """
-        drawn: FloatArray = np.interp(generator.random(count), self.probabilities, self.values_s)
-        return drawn
-
-    def scaled(self, factor: float) -> "Empirical":
-        """The same curve, so many times as wide."""
-        return Empirical(values_s=factor * self.values_s, probabilities=self.probabilities)
-
-    def _moment(self, power: int) -> float:
-        # The mean of x^power over a uniform stretch from a to b: (b^(p+1) - a^(p+1)) / ((p+1) (b-a)), written out.
-        low, high, share = self.values_s[:-1], self.values_s[1:], np.diff(self.probabilities)
-        within = (low + high) / 2 if power == 1 else (low * low + low * high + high * high) / 3
-        return float(share @ within)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mixture:
-    """Several kinds of work in one queue: each value is of one of them.
-
-    Attributes:
-        weights: how often each is taken, above 0; they add up to 1.
-        parts: what each takes.
-
-    Raises:
-        InputError: weights do not add up to 1, or there are not as many as parts.
-    """
-
-    weights: tuple[float, ...]
-    parts: tuple[Distribution, ...]
-
-    def __post_init__(self) -> None:
-        _check_weights(self.weights, len(self.parts))
-
-    @property
-    def mean_s(self) -> float:
-        """The parts' means, weighted."""
-        return _weighted(self.weights, [part.mean_s for part in self.parts])
-
-    @property
-    def variation(self) -> float:
-        """Of all together: within the parts, and between them."""
-        second = _weighted(self.weights, [part.mean_s**2 * (1.0 + part.variation**2) for part in self.parts])
-        return math.sqrt(max(second / self.mean_s**2 - 1.0, 0.0))
-
-    def sample(self, generator: np.random.Generator, count: int) -> FloatArray:
-        """Independent draws."""
-        branch = _branches(self.weights, generator, count)
-        drawn = np.empty(count)
-        for place, part in enumerate(self.parts):
-            mine = branch == place
-            drawn[mine] = part.sample(generator, int(mine.sum()))
-        return drawn
-
-    def scaled(self, factor: float) -> "Mixture":
-        """The same mixture, so many times as long."""
-        return Mixture(weights=self.weights, parts=tuple(part.scaled(factor) for part in self.parts))
-
-
-def _branches(weights: tuple[float, ...], generator: np.random.Generator, count: int) -> npt.NDArray[np.intp]:
-    # The last branch takes what rounding leaves.
     return np.searchsorted(np.cumsum(weights)[:-1], generator.random(count), side="right")
 
 
-def _check_weights(weights: tuple[float, ...], parts: int) -> None:
+def check_weights(weights: tuple[float, ...], parts: int) -> None:
+    """Weights as a mixture wants them.
+
+    Args:
+        weights: how often each part is taken.
+        parts: how many there are.
+
+    Raises:
+        InputError: weights do not add up to 1, one is not above 0, or there are not as many as parts.
+    """
     if not weights or len(weights) != parts:
         raise InputError(f"a mixture has {len(weights)} weights for {parts} parts; give one for each, and at least one")
-    if min(weights) <= 0 or abs(math.fsum(weights) - 1.0) > _ROUNDING:
+    if min(weights) <= 0 or abs(math.fsum(weights) - 1.0) > ROUNDING:
         listed = ", ".join(f"{weight:g}" for weight in weights)
         raise InputError(f"the weights of a mixture are {listed}; they must be above 0 and add up to 1")
 
@@ -386,11 +299,21 @@ def check_variation(variation: float) -> float:
     return variation
 
 
-def _positive(what: str, value: float) -> float:
+def positive(what: str, value: float) -> float:
+    """A number that has to be above 0.
+
+    Args:
+        what: it is, in words.
+        value: of it.
+
+    Raises:
+        InputError: it is not finite or not above 0.
+    """
     if not 0 < value < math.inf:
         raise InputError(f"the {what} of a distribution is {value:g}; it must be finite and above 0")
     return value
 
 
-def _weighted(weights: Sequence[float], values: Sequence[float]) -> float:
+def weighted(weights: Sequence[float], values: Sequence[float]) -> float:
+    """The sum of values, each times its weight."""
     return math.fsum(weight * value for weight, value in zip(weights, values, strict=True))

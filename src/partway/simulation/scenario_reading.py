@@ -11,7 +11,8 @@ from pathlib import Path
 
 from partway.simulation.arrival_reading import read_arrivals
 from partway.simulation.arrivals import read_curve
-from partway.simulation.distributions import Constant, Distribution, LogNormal, Mixture, of_variation
+from partway.simulation.compound_distributions import Mixture
+from partway.simulation.distributions import Constant, Distribution, LogNormal, of_variation
 from partway.simulation.fleet_reading import ANY_DEVICES, read_fleet
 from partway.simulation.fleets import Fleet, Group
 from partway.simulation.paths import LinkPath
