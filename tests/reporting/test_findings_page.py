@@ -105,6 +105,23 @@ def test_a_phone_scrolls_down_only(open_page: Opener, scheme: Literal["dark", "l
     assert dark == (scheme == "dark")
 
 
+def test_what_is_missed_stands_first_and_leads_to_its_section(open_page: Opener, written: tuple[Path, ...]) -> None:
+    first = open_page(written[0]).locator("main section").first
+    assert "What is missed" in first.inner_text()
+    assert first.locator("a").get_attribute("href") == "#figure-3-status-quo"
+    assert "fc6 of the whole: 81 ms in the paper, 82 ms here; within 20 % was asked" in first.inner_text()
+
+
+def test_a_table_that_scrolls_is_reached_by_keys_and_has_a_name(open_page: Opener, written: tuple[Path, ...]) -> None:
+    scroll = open_page(written[0]).locator(".scroll").first
+    assert (scroll.get_attribute("tabindex"), scroll.get_attribute("aria-label")) == ("0", "All cuts")
+
+
+def test_the_contents_are_short_where_there_is_a_short_name(open_page: Opener) -> None:
+    shown = open_page(page_of(replace(section(row(), charts=()), short="3: status quo")))
+    assert shown.locator("nav a").inner_text() == "3: status quo"
+
+
 def test_the_contents_lead_to_the_sections(open_page: Opener, written: tuple[Path, ...]) -> None:
     shown = open_page(written[0])
     shown.locator("nav a").nth(1).click()

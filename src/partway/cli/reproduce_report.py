@@ -56,6 +56,12 @@ class Reproduced:
         figures = self.study.figures
         return f"Figure{'s' * (len(figures) > 1)} {', '.join(map(str, figures))}: {self.study.title}"
 
+    @property
+    def short(self) -> str:
+        """The same in a few words: `3-4: status quo`."""
+        first, last = self.study.figures[0], self.study.figures[-1]
+        return f"{first}{f'-{last}' if last > first else ''}: {self.study.short}"
+
 
 def document(reproduced: Sequence[Reproduced]) -> dict[str, object]:
     """What `--json` prints."""
@@ -85,6 +91,7 @@ def page(reproduced: Sequence[Reproduced]) -> FindingsPage:
                 tables=item.result.tables,
                 charts=item.result.charts,
                 assumptions=item.result.assumptions,
+                short=item.short,
             )
             for item in reproduced
         ),

@@ -92,17 +92,33 @@ def write_findings(
 
 def _page(page: FindingsPage, pictures: dict[str, str]) -> str:
     words = "".join(f"<dt>{_text(word)}</dt><dd>{_text(meaning)}</dd>" for word, meaning in page.words)
-    titles = [section.title for section in page.sections]
     return fill_template(
         _TEMPLATE,
         {
             "title": _text(page.title),
             "introduction": "".join(f"<p>{_text(line)}</p>" for line in page.introduction) + f"<dl>{words}</dl>",
-            "contents": "".join(f'<li><a href="#{_anchor(title)}">{_text(title)}</a></li>' for title in titles),
+            "contents": "".join(f"<li>{_link(each, each.short or each.title)}</li>" for each in page.sections),
+            "missed": _missed(page.sections),
             "sections": "\n".join(_section(section, pictures) for section in page.sections),
             "footer": _text(page.footer),
         },
     )
+
+
+def _missed(sections: Sequence[Section]) -> str:
+    """What does not meet its mark, before all else; empty where nothing does."""
+    items = [
+        f"<li>{_link(section, row.quantity)}: {_text(row.theirs or 'no number')} in the paper, {_text(row.ours)} here; "
+        f"{_text(row.mark)} was asked</li>"
+        for section in sections
+        for row in section.rows
+        if row.verdict == "missed"
+    ]
+    return f'<section class="card"><h2>What is missed</h2><ul>{"".join(items)}</ul></section>' if items else ""
+
+
+def _link(section: Section, text: str) -> str:
+    return f'<a href="#{_anchor(section.title)}">{_text(text)}</a>'
 
 
 def _section(section: Section, pictures: dict[str, str]) -> str:
@@ -144,7 +160,8 @@ def _table(table: Table) -> str:
     body = "".join(f"<tr>{''.join(f'<td>{_text(cell)}</td>' for cell in row)}</tr>" for row in table.rows)
     return (
         f"<details><summary>{_text(table.title)}</summary>"
-        f'<div class="scroll"><table><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table></div></details>'
+        f'<div class="scroll" role="region" tabindex="0" aria-label="{_text(table.title)}">'
+        f"<table><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table></div></details>"
     )
 
 

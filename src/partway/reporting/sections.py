@@ -67,6 +67,7 @@ class Section:
         tables: what they were read from.
         charts: the figures.
         assumptions: what is taken for granted, one sentence each.
+        short: the heading in a few words, for the contents; empty where it is short itself.
     """
 
     title: str
@@ -74,3 +75,4 @@ class Section:
     tables: tuple[Table, ...] = ()
     charts: tuple[Chart, ...] = ()
     assumptions: tuple[str, ...] = ()
+    short: str = ""

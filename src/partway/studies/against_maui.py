@@ -72,7 +72,7 @@ def run(setup: Setup) -> StudyResult:
     )
 
 
-STUDY = Study(figures=(13,), title="Against MAUI, which knows past calls of a kind of layer", run=run)
+STUDY = Study(figures=(13,), title="Against MAUI, which knows past calls of a kind of layer", short="MAUI", run=run)
 
 
 def against(setup: Setup, configurations: Sequence[Configuration], memory: Memory) -> tuple[Outcome, ...]:

@@ -33,7 +33,7 @@ def run(setup: Setup) -> StudyResult:
     )
 
 
-STUDY = Study(figures=(7, 8, 9), title="Where the best cut lies", run=run)
+STUDY = Study(figures=(7, 8, 9), title="Where the best cut lies", short="best cuts", run=run)
 
 
 def fastest(configuration: Configuration) -> int:

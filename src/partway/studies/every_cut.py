@@ -28,7 +28,9 @@ def run(setup: Setup) -> StudyResult:
     )
 
 
-STUDY = Study(figures=(6,), title="AlexNet on the device's GPU over Wi-Fi, cut after every layer", run=run)
+STUDY = Study(
+    figures=(6,), title="AlexNet on the device's GPU over Wi-Fi, cut after every layer", short="every cut", run=run
+)
 
 
 def _latency_findings(table: CostTable, link: PaperLink) -> tuple[Finding, ...]:

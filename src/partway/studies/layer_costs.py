@@ -87,4 +87,4 @@ def run(setup: Setup) -> StudyResult:
     )
 
 
-STUDY = Study(figures=(5,), title="AlexNet, layer by layer", run=run)
+STUDY = Study(figures=(5,), title="AlexNet, layer by layer", short="layers", run=run)

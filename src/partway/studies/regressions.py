@@ -74,7 +74,9 @@ def run(setup: Setup) -> StudyResult:
     )
 
 
-STUDY = Study(figures=(10, 11, 12), title="What the paper's regressions reach of the optimum", run=run)
+STUDY = Study(
+    figures=(10, 11, 12), title="What the paper's regressions reach of the optimum", short="regressions", run=run
+)
 
 
 def sweep(

@@ -70,7 +70,9 @@ def run(setup: Setup) -> StudyResult:
     )
 
 
-STUDY = Study(figures=(15,), title="AlexNet on the device's CPU over Wi-Fi, the server ever busier", run=run)
+STUDY = Study(
+    figures=(15,), title="AlexNet on the device's CPU over Wi-Fi, the server ever busier", short="busy server", run=run
+)
 
 
 def service_times_s(setup: Setup) -> FloatArray:

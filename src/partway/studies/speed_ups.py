@@ -59,7 +59,9 @@ def run(setup: Setup) -> StudyResult:
     )
 
 
-STUDY = Study(figures=(10, 11, 12), title="Speed-up and energy saved over 48 configurations", run=run)
+STUDY = Study(
+    figures=(10, 11, 12), title="Speed-up and energy saved over 48 configurations", short="48 configurations", run=run
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

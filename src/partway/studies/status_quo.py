@@ -29,7 +29,7 @@ def run(setup: Setup) -> StudyResult:
     )
 
 
-STUDY = Study(figures=(3, 4), title="Status quo: AlexNet whole on one side", run=run)
+STUDY = Study(figures=(3, 4), title="Status quo: AlexNet whole on one side", short="status quo", run=run)
 
 
 def _seconds(setup: Setup, cpu: CostTable, gpu: CostTable) -> tuple[Finding, ...]:

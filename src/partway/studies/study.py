@@ -17,9 +17,11 @@ class Study:
     Attributes:
         figures: of the paper that it covers, for instance `(3, 4)`.
         title: what it is about.
+        short: the same in a word or two.
         run: makes the result from the set-up; the same for the same set-up.
     """
 
     figures: tuple[int, ...]
     title: str
+    short: str
     run: Callable[[Setup], StudyResult]

@@ -70,7 +70,7 @@ def run(setup: Setup) -> StudyResult:
     )
 
 
-STUDY = Study(figures=(16,), title="Throughput of the data centre", run=run)
+STUDY = Study(figures=(16,), title="Throughput of the data centre", short="data centre", run=run)
 
 
 def gains_of(centres: Mapping[str, Centre]) -> Gains:

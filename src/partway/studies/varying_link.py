@@ -94,7 +94,7 @@ def run(setup: Setup) -> StudyResult:
     )
 
 
-STUDY = Study(figures=(14,), title="AlexNet over LTE whose rate varies", run=run)
+STUDY = Study(figures=(14,), title="AlexNet over LTE whose rate varies", short="varying link", run=run)
 
 
 def lte_trace(middle_bytes_per_s: float, seed: int, *, duration_s: int = DURATION_S) -> Trace:

@@ -114,7 +114,9 @@ def run(setup: Setup) -> StudyResult:
     )
 
 
-STUDY = Study(figures=(7, 8, 9, 10, 11, 12), title="With partway's planner on the same set-up", run=run)
+STUDY = Study(
+    figures=(7, 8, 9, 10, 11, 12), title="With partway's planner on the same set-up", short="planner", run=run
+)
 
 Each = Sequence[Compared]
 
