@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -27,10 +28,25 @@ def test_latencies_stand_over_the_load(tmp_path: Path, monkeypatch: pytest.Monke
         assert words in found
 
 
+def test_a_logarithmic_axis_has_ticks_to_read_between_powers_of_ten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = texts(tmp_path, asking(STREAM, 'kind = "load"\nloads = [0.3, 0.7]'), monkeypatch)
+    assert len(re.findall(r"^[0-9.]+ ms$", found, re.MULTILINE)) > 1
+
+
+def test_an_hour_shows_what_was_offloaded_in_per_cent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hour = FLEET + 'changes = [{ from = "6s", link = "3g" }, { from = "12s", link = "wifi" }]\n'
+    found = texts(tmp_path, asking(hour, 'kind = "hour"'), monkeypatch)
+    for words in ("bad links", "offloaded", "100 %"):
+        assert words in found
+
+
 def test_workers_stand_over_the_devices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = texts(tmp_path, asking(FLEET, 'kind = "servers"\nmean = "150ms"\ndevices = [20, 60]'), monkeypatch)
     assert "workers for mean within 150 ms" in found
     assert "devices" in found
+    assert "1.5" not in found.splitlines()
 
 
 def test_a_point_shows_its_quantiles_and_its_target(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,8 +9,8 @@ import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
-from partway.reporting.canvas import encode_figure, open_figure
-from partway.reporting.charts import Bars, Chart, Grid, Level, Lines, Panel, Unit, format_value
+from partway.reporting.canvas import encode_figure, open_figure, scale_axis
+from partway.reporting.charts import Bars, Chart, Grid, Level, Lines, Panel, format_value
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,7 +27,6 @@ _MANY = 12  # categories whose names are turned
 _FEW_BARS = {False: 26, True: 8}  # that have room for a number above each, by whether the figure is narrow
 _FEW_STACKS = {False: 12, True: 6}  # the same of stacks, whose numbers are larger
 _FEW_POINTS = 26  # of a line that has a mark at each
-_FEW_DECADES = 100.0  # ends this near have 2 and 5 labelled between powers of ten
 _DARK = 0.55  # of a cell, from where on its text is white
 _NARROW_WIDTH, _WIDE_WIDTH = 34, 100  # characters of a line of the title; of smaller print, half as many again
 _PALE, _STRONG = "#eef4f9", "#005a8f"
@@ -125,7 +124,7 @@ def _draw_bars(axes: "Axes", panel: Bars, *, narrow: bool) -> None:
     axes.tick_params(axis="x", rotation=90 if _turned(panel, narrow=narrow) else 0)
     axes.set_xlim(-0.6, count - 0.4)
     _finish(axes, panel.title, panel.axis, panel.levels, narrow=narrow)
-    _scale(axes, "y", panel.unit, logarithmic=panel.logarithmic)
+    scale_axis(axes, "y", panel.unit, logarithmic=panel.logarithmic)
     axes.use_sticky_edges = False
     axes.margins(y=room)  # for what stands above the highest
     if not panel.logarithmic:
@@ -182,10 +181,10 @@ def _draw_lines(axes: "Axes", panel: Lines, *, narrow: bool) -> None:
         )
     axes.set_xlabel(_plain(panel.x_axis), fontsize="small")
     _finish(axes, panel.title, panel.axis, panel.levels, narrow=narrow)
-    _scale(axes, "x", panel.x_unit, logarithmic=panel.x_logarithmic)
+    scale_axis(axes, "x", panel.x_unit, logarithmic=panel.x_logarithmic)
     if panel.x_ticks:
         axes.set_xticks(panel.x_ticks)
-    _scale(axes, "y", panel.unit, logarithmic=panel.logarithmic)
+    scale_axis(axes, "y", panel.unit, logarithmic=panel.logarithmic)
     axes.margins(y=0.1)
     if not panel.logarithmic:
         axes.set_ylim(bottom=min(0.0, *(y for series in panel.series for _, y in series.points)))
@@ -251,22 +250,6 @@ def _finish(axes: "Axes", title: str, axis: str, levels: Sequence[Level], *, nar
     axes.set_title(_plain(_wrap(title, narrow=narrow)), fontsize="small", loc="left", pad=6 + 14 * rows)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
-
-
-def _scale(axes: "Axes", way: Literal["x", "y"], unit: Unit, *, logarithmic: bool) -> None:
-    from matplotlib.ticker import (  # noqa: PLC0415 - an optional extra, slow to import
-        FuncFormatter,
-        LogLocator,
-        NullFormatter,
-    )
-
-    axis, set_scale = (axes.xaxis, axes.set_xscale) if way == "x" else (axes.yaxis, axes.set_yscale)
-    if logarithmic:
-        set_scale("log")
-        low, high = axis.get_view_interval()
-        axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if high < _FEW_DECADES * low else (1.0,)))
-        axis.set_minor_formatter(NullFormatter())
-    axis.set_major_formatter(FuncFormatter(lambda value, _place: format_value(value, unit) if value else "0"))
 
 
 def _wrap(text: str, *, narrow: bool) -> str:

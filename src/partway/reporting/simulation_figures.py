@@ -6,7 +6,7 @@ Input: a report. Output: a PNG, SVG or PDF file. Called by `partway simulate`.
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from partway.reporting.canvas import open_figure, require_drawable, write_figure
+from partway.reporting.canvas import open_figure, require_drawable, scale_axis, write_figure
 from partway.simulation import AgainstLoad, BadHour, Estimate, MostWithin, Point, Report, WorkersFor
 from partway.simulation.fleets import Fleet
 from partway.units import format_duration
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _INCHES = (7.0, 4.4)
+_ROOM = 1.06  # up to the frame, over the highest
 # Colours: Okabe and Ito, Color universal design (2008), safe for the colour-blind.
 _BLUE, _RED, _GREEN, _GREY = "#0072b2", "#d55e00", "#009e73", "#d9d9d9"
 
@@ -42,7 +43,7 @@ def draw_simulation(path: Path, report: Report) -> None:
         _draw_workers(axes, report, question)
     else:
         _draw_points(axes, report)
-    axes.set_title(report.scenario.title)
+    figure.suptitle(report.scenario.title)
     write_figure(figure, path)
 
 
@@ -52,8 +53,8 @@ def _draw_latencies(axes: "Axes", report: Report, at: tuple[float, ...], name: s
         ("mean", _BLUE, [point.mean_s for point in report.points]),
     ):
         _draw_line(axes, at, values, label, colour)
-    axes.set(xlabel=name, ylabel="latency", yscale="log")
-    _label_seconds(axes)
+    axes.set(xlabel=name, ylabel="latency")
+    scale_axis(axes, "y", "s", logarithmic=True)
     axes.legend(frameon=False)
 
 
@@ -65,8 +66,9 @@ def _draw_workers(axes: "Axes", report: Report, question: WorkersFor) -> None:
     axes.set(
         xlabel="devices" if fleet else "requests a second",
         ylabel=f"workers for {target.quantity} within {format_duration(target.seconds)}",
-        ylim=(0, None),
     )
+    axes.set_ylim(0, _ROOM * max(workers))
+    scale_axis(axes, "y", "count", logarithmic=False)
 
 
 def _draw_hour(axes: "Axes", report: Report, question: BadHour) -> None:
@@ -74,13 +76,16 @@ def _draw_hour(axes: "Axes", report: Report, question: BadHour) -> None:
         return
     axes.axvspan(question.from_s, question.until_s, color=_GREY, label="bad links")
     axes.plot(report.timeline.at_s, report.timeline.latency_s, color=_BLUE, label="mean latency")
-    axes.set(xlabel="seconds", ylabel="mean latency", ylim=(0, None), xlim=(0, report.scenario.duration_s))
-    _label_seconds(axes)
+    axes.set(xlabel="seconds", ylabel="mean latency", xlim=(0, report.scenario.duration_s))
+    axes.set_ylim(bottom=0)
+    scale_axis(axes, "y", "s", logarithmic=False)
     beside = axes.twinx()
     beside.plot(report.timeline.at_s, report.timeline.offloaded, color=_GREEN, linestyle="--", label="offloaded")
-    beside.set(ylabel="share offloaded", ylim=(0, 1))
+    beside.set(ylabel="share offloaded", ylim=(0, _ROOM))
+    scale_axis(beside, "y", "share", logarithmic=False)
     handles = [handle for one in (axes, beside) for handle in one.get_legend_handles_labels()[0]]
-    axes.legend(handles=handles, frameon=False, loc="upper right")
+    # Above the frame: within it, it would cover one of the lines.
+    axes.legend(handles=handles, frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=len(handles))
 
 
 def _draw_points(axes: "Axes", report: Report) -> None:
@@ -102,7 +107,7 @@ def _draw_points(axes: "Axes", report: Report) -> None:
             report.scenario.question.target.seconds, color="black", linewidth=0.8, linestyle=":", label="target"
         )
     axes.set(ylabel="latency", ylim=(0, None))
-    _label_seconds(axes)
+    scale_axis(axes, "y", "s", logarithmic=False)
     axes.legend(frameon=False)
 
 
@@ -120,16 +125,3 @@ def _of(point: Point) -> tuple[Estimate, ...]:
 def _bar(value: Estimate) -> float:
     # An interval that nothing bounds is not drawn.
     return value.half_width if value.half_width < value.value else 0.0
-
-
-def _label_seconds(axes: "Axes") -> None:
-    from matplotlib.ticker import (  # noqa: PLC0415 - an optional extra, slow to import
-        FuncFormatter,
-        LogLocator,
-        NullFormatter,
-    )
-
-    if axes.get_yscale() == "log":
-        axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _place: format_duration(value)))
-    axes.yaxis.set_minor_formatter(NullFormatter())
