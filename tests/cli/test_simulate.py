@@ -1,5 +1,6 @@
 """`partway simulate` answers what a scenario asks, as a table, a document and a figure."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -24,6 +25,7 @@ def test_a_table_says_what_was_found_and_how_surely(partway: Command, tmp_path: 
     assert finished.status == 0
     assert "a stream (± 95% confidence)" in finished.text
     assert "as it is" in finished.text
+    assert re.search(r"answer mean [0-9.]+ ms, p95 [0-9.]+ ms at [0-9]+ requests/s \(load 0.7\)", finished.text)
     assert "played 32,000 requests in" in finished.text
 
 
@@ -32,6 +34,7 @@ def test_the_document_has_its_keys_and_numbers(partway: Command, tmp_path: Path)
     assert set(document) >= KEYS
     assert document["jobs"] == 32_000
     assert document["seed"] == 3
+    assert document["answer"].startswith("mean ")
     assert document["mean_s"] == pytest.approx(0.0196, rel=0.1)
     assert document["utilisation"] == pytest.approx(0.7, rel=0.1)
     assert document["points"][0]["mean_s_half_width"] > 0
@@ -49,11 +52,26 @@ def test_the_same_seed_prints_the_same_and_another_does_not(partway: Command, tm
 @pytest.mark.parametrize(
     ("text", "study", "said"),
     [
-        (STREAM, 'kind = "load"\nloads = [0.3, 0.9]', ("load 0.3", "load 0.9")),
-        (STREAM, 'kind = "throughput"\np95 = "80ms"', ("p95 within 80 ms", "load 0.")),
-        (STREAM, 'kind = "servers"\nmean = "20ms"\nrates = ["300/s"]', ("mean within 20 ms", "300 requests/s")),
+        (STREAM, 'kind = "load"\nloads = [0.3, 0.9]', ("load 0.9", "answer from load 0.3 to load 0.9 the mean")),
+        (STREAM, 'kind = "throughput"\np95 = "80ms"', ("within p95 80 ms", "answer 1", "requests/s (load 0.")),
+        (
+            STREAM,
+            'kind = "servers"\nmean = "20ms"\nrates = ["300/s"]',
+            ("mean within 20 ms", "workers for 300 requests/s, within mean 20 ms"),
+        ),
         (FLEET, 'kind = "load"\ndevices = [5, 40]', ("5 devices", "40 devices", "phones", "offloaded", "image")),
-        (HOUR, 'kind = "hour"', ("before", "during", "after", "during, had it not been", "cost", "in all")),
+        (
+            HOUR,
+            'kind = "hour"',
+            (
+                "before",
+                "during",
+                "after",
+                "during, had it not been",
+                "more a request while links are bad",
+                "s summed over all",
+            ),
+        ),
     ],
     ids=["load", "throughput", "servers", "fleet", "hour"],
 )
@@ -66,6 +84,14 @@ def test_every_study_has_its_table_and_its_figure(
     assert finished.status == 0, finished.err
     assert all(words in finished.text for words in said)
     assert figure.read_text().startswith("<?xml")
+
+
+def test_groups_above_a_target_over_all_are_marked(partway: Command, tmp_path: Path) -> None:
+    slow = FLEET[FLEET.index("[[devices]]") :].replace('"phones"', '"old phones"').replace("up=20Mbit/s", "up=2Mbit/s")
+    text = asking(FLEET + slow, 'kind = "servers"\nmean = "250ms"\ndevices = [20]')
+    finished = partway("simulate", scenario(tmp_path, text), "--cores", "1")
+    assert "* 'old phones': above the target, which is over the requests of all devices" in finished.text
+    assert re.search(r"old phones [0-9,]+ \* [0-9.]+ ms", finished.text)
 
 
 def test_what_is_not_known_surely_enough_is_said(partway: Command, tmp_path: Path) -> None:

@@ -7,13 +7,26 @@ import math
 from collections.abc import Sequence
 from dataclasses import asdict
 
+from partway.cli.simulate_answer import answer_text, late_groups
 from partway.reporting import Column, print_lines, print_table
-from partway.simulation import AgainstLoad, AsItIs, BadHour, Estimate, Group, MostWithin, Point, Report, WorkersFor
+from partway.simulation import (
+    AgainstLoad,
+    AsItIs,
+    BadHour,
+    Estimate,
+    Group,
+    MostWithin,
+    Point,
+    Report,
+    Target,
+    WorkersFor,
+)
 from partway.simulation.fleets import Fleet
 from partway.units import format_count, format_duration
 
 _KINDS = {AsItIs: "run", AgainstLoad: "load", MostWithin: "throughput", WorkersFor: "servers", BadHour: "hour"}
 _UNSETTLED = 0.49
+_APART = 0.02  # busy and load, where chance alone does not part them
 _MOST_CUTS = 3  # of a group, in the table
 
 
@@ -28,9 +41,23 @@ def print_report(report: Report) -> None:
     )
     found = report.points[report.answer]
     if found.groups and isinstance(scenario.subject, Fleet):
-        _print_groups(found, scenario.subject.groups)
-    lines = list(_lines(report))
-    print_lines(lines)
+        _print_groups(found, scenario.subject.groups, _target(report))
+    print_lines(_lines(report))
+    _print_notes(report)
+
+
+def _print_notes(report: Report) -> None:
+    target, found = _target(report), report.points[report.answer]
+    if target is not None:
+        late = late_groups(found, target)
+        names = [f"{group.name!r}" for group, is_late in zip(found.groups, late, strict=True) if is_late]
+        if names:
+            print(f"note: * {' and '.join(names)}: above the target, which is over the requests of all devices")
+    if found.load is not None and found.utilisation.value > found.load + _APART:
+        print(
+            "note: load is of what full batches would bear; a worker that takes smaller ones is busy for longer, so "
+            "busy may be near 100 % without a queue that grows"
+        )
     for point in report.points:
         if point.settled >= _UNSETTLED:
             print(f"note: {point.name}: half of every run was warm-up, so these may be too good; make runs longer")
@@ -48,6 +75,7 @@ def document(report: Report) -> dict[str, object]:
     return {
         "title": scenario.title,
         "question": _KINDS[type(scenario.question)],
+        "answer": answer_text(report),
         "seed": scenario.seed,
         "confidence": scenario.precision.confidence,
         "jobs": report.jobs,
@@ -111,7 +139,17 @@ def _cells(point: Point) -> tuple[str, ...]:
     )
 
 
-def _print_groups(point: Point, groups: Sequence[Group]) -> None:
+def _target(report: Report) -> Target | None:
+    question = report.scenario.question
+    return question.target if isinstance(question, MostWithin | WorkersFor) else None
+
+
+def _print_groups(point: Point, groups: Sequence[Group], target: Target | None) -> None:
+    late = [False] * len(groups) if target is None else late_groups(point, target)
+    mean_mark, p95_mark = (
+        ["* " if is_late and target is not None and target.quantity == quantity else "" for is_late in late]
+        for quantity in ("mean", "p95")
+    )
     print_table(
         f"Devices, {point.name}",
         [
@@ -123,12 +161,12 @@ def _print_groups(point: Point, groups: Sequence[Group]) -> None:
             (
                 found.name,
                 f"{found.jobs:,}",
-                format_duration(found.mean_s),
-                format_duration(found.p95_s),
+                f"{mean_mark[place]}{format_duration(found.mean_s)}",
+                f"{p95_mark[place]}{format_duration(found.p95_s)}",
                 f"{found.offloaded:.0%}",
                 _cuts(found.cuts, group),
             )
-            for found, group in zip(point.groups, groups, strict=True)
+            for place, (found, group) in enumerate(zip(point.groups, groups, strict=True))
         ],
     )
 
@@ -149,15 +187,11 @@ def _lines(report: Report) -> list[tuple[str, str]]:
         ),
         ("seed", str(scenario.seed)),
     ]
-    found = report.points[report.answer]
-    if isinstance(scenario.question, MostWithin | WorkersFor):
-        target = scenario.question.target
-        lines.insert(0, ("target", f"{target.quantity} within {format_duration(target.seconds)}"))
-    if report.lost_s is not None:
-        each_s = found.mean_s.value - report.points[-1].mean_s.value
-        lines.insert(
-            0, ("cost", f"{format_duration(each_s)} a request while it lasts, {format_duration(report.lost_s)} in all")
-        )
+    target = _target(report)
+    if target is not None:
+        over = ", over the requests of all devices" if isinstance(scenario.subject, Fleet) else ""
+        lines.insert(0, ("target", f"{target.quantity} within {format_duration(target.seconds)}{over}"))
+    lines.append(("answer", answer_text(report)))
     return lines
 
 
