@@ -66,9 +66,19 @@ def test_a_network_in_use_stays_however_small_the_cache(tmp_path: Path) -> None:
     assert not file.exists()
 
 
-@pytest.mark.parametrize("given", ["senna-poss", "mnist@ten", ""])
+@pytest.mark.parametrize("given", ["senna-poss", "lenet@ten", ""])
 def test_a_wrong_name_is_told_from_a_missing_file(cache: Cache, given: str) -> None:
-    with pytest.raises(ModelError, match=r"there is no model file at .*, and (no network is called|'ten' is no)"):
+    with pytest.raises(
+        ModelError, match=r"there is no model file at .*, and ('ten' is no number of|no network is called)"
+    ):
+        find_model(given, cache=cache)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"), [("mnist@0", "^a query of mnist holds"), ("mnist@ten", "^'ten' is no number")]
+)
+def test_a_network_of_no_such_size_says_so_alone(cache: Cache, given: str, said: str) -> None:
+    with pytest.raises(ModelError, match=said):
         find_model(given, cache=cache)
 
 

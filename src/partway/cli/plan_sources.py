@@ -17,7 +17,7 @@ from partway.graph import Cut, Model
 from partway.planning import PredictedSide, Side, analytic_side, predicted_side
 from partway.planning.measured import describe_environment, measured_side, slowed
 from partway.planning.predicted import describe_profile, graph_differences
-from partway.prediction.analytic import NAMED_MACHINES, AnalyticMachine, named_machine
+from partway.prediction.analytic import NAMED_MACHINES, AnalyticMachine, machine_hint, named_machine
 from partway.prediction.energy import FittedPower
 from partway.prediction.profile import Profile
 from partway.profiling import Measurement
@@ -63,8 +63,8 @@ def read_source(path: Path) -> SideDocument:
         return named
     if path.name == str(path) and not path.suffix and not path.exists():
         raise DocumentError(
-            f"there is no file {path}, nor a machine of that name; write a file's path or one of "
-            f"{', '.join(NAMED_MACHINES)}"
+            f"there is no file {path}, nor a machine of that name; {machine_hint(str(path))}write a file's path or one "
+            f"of {', '.join(NAMED_MACHINES)}"
         )
     return read_one_of(path, Measurement, Profile, AnalyticMachine)
 

@@ -47,11 +47,13 @@ def find_model(given: str | Path, *, cache: Cache | None = None) -> FoundModel:
     name = str(given)
     if path.name != name or path.suffix:
         raise ModelError(f"there is no model file at {path}")
-    from partway.zoo import named_network  # noqa: PLC0415 - a tenth of what a client imports, and hardly ever wanted
+    from partway.zoo import PAPER_NETWORKS, named_network  # noqa: PLC0415 - a tenth of what a client imports, and hardly ever wanted
 
     try:
         network = named_network(name)
     except InputError as error:
+        if name.partition("@")[0] in PAPER_NETWORKS:  # a network was meant, so that no file is there tells nothing
+            raise ModelError(str(error)) from error
         raise ModelError(f"there is no model file at {path}, and {error}") from error
     file = f"{name}.onnx"
 

@@ -4,12 +4,11 @@ In come a network and two machines; out come the costs of its cuts, made between
 few of them that can be best. Called by `scenario_reading`.
 """
 
-import difflib
 from itertools import accumulate
 
 from partway.errors import InputError
 from partway.planning import CostTable, CutCost, frontier
-from partway.prediction.analytic import NAMED_MACHINES, AnalyticMachine, named_machine, work_of_layer
+from partway.prediction.analytic import NAMED_MACHINES, AnalyticMachine, machine_hint, named_machine, work_of_layer
 from partway.zoo import PaperNetwork
 
 
@@ -67,7 +66,6 @@ def machine_of(name: str) -> AnalyticMachine:
     """
     machine = named_machine(name)
     if machine is None:
-        near = difflib.get_close_matches(name, NAMED_MACHINES, n=1)
-        hint = f"did you mean {near[0]!r}? " if near else ""
-        raise InputError(f"no machine is called {name!r}; {hint}expected one of {', '.join(NAMED_MACHINES)}")
+        known = ", ".join(NAMED_MACHINES)
+        raise InputError(f"no machine is called {name!r}; {machine_hint(name)}expected one of {known}")
     return machine

@@ -58,6 +58,7 @@ def read_scenario(path: Path, *, seed: int | None = None) -> Scenario:
         InputError: a file that it names cannot be used.
     """
     whole = read_toml(path)
+    whole.only("title", "seed", "study", "precision", "server", "requests", "devices")
     title = whole.may("title", text, path.stem)
     own_seed = whole.may("seed", count(0, 2**63), 0)
     server, requests, groups = whole.table("server"), whole.table("requests"), whole.tables("devices")
@@ -70,7 +71,6 @@ def read_scenario(path: Path, *, seed: int | None = None) -> Scenario:
     jobs, duration_s, precision = _precision(whole.table("precision"), fleet=bool(groups))
     subject: Queue | Fleet = read_fleet(server, groups) if groups else _queue(server, requests, kind)
     question = _question(study, kind, subject, duration_s)
-    whole.close()
     return Scenario(
         title=title,
         question=question,
@@ -116,6 +116,7 @@ def _queue(server: Table, requests: Table, kind: str) -> Queue:
             batching=batching,
         )
     elif kind in ("run", "hour"):
+        requests.close()  # a key that was mistyped may have been one of these
         raise requests.complain(
             "[requests] has neither a load nor a rate; give one, such as load = 0.7 or rate = '500/s'"
         )

@@ -101,6 +101,18 @@ class Table:
             raise self.complain(f"{key} is {_shown(value)}; expected a list of tables", key)
         return tuple(Table(one, (*self._place, key, number), self._file) for number, one in enumerate(value))
 
+    def only(self, *keys: str) -> None:
+        """Refuse keys that are none of these, before any of them is read.
+
+        Args:
+            keys: that may be here.
+
+        Raises:
+            ScenarioError: there is another.
+        """
+        self._asked.extend(keys)
+        self.close()
+
     def close(self) -> None:
         """Refuse keys that nobody asked for.
 
@@ -139,7 +151,9 @@ class Table:
         known = sorted(set(self._asked))
         near = difflib.get_close_matches(keys[0], known, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"known here: {', '.join(known)}"
-        raise self.complain(f"unknown key {keys[0]!r} in {self._name()}; {hint}", keys[0])
+        value = self._values[keys[0]]
+        what = "table" if isinstance(value[0] if isinstance(value, list) and value else value, dict) else "key"
+        raise self.complain(f"unknown {what} {keys[0]!r} in {self._name()}; {hint}", keys[0])
 
     def _name(self) -> str:
         names = [part for part in self._place if isinstance(part, str)]
@@ -204,8 +218,11 @@ def count(least: int = 1, most: int = 10**9) -> Parse[int]:
     """
 
     def parse(value: object) -> int:
-        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-            raise InputError(f"{_shown(value)} is no count; write a whole number from {least:,} to {most:,}")
+        wanted = f"write a whole number from {least:,} to {most:,}"
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise InputError(f"{_shown(value)} is no count; {wanted}")
+        if not least <= value <= most:
+            raise InputError(f"{value:,} is too {'few' if value < least else 'many'}; {wanted}")
         return value
 
     return parse
@@ -311,8 +328,10 @@ def several(parse_one: Parse[T]) -> Parse[tuple[T, ...]]:
     """A list, not empty, of what another parser takes."""
 
     def parse(value: object) -> tuple[T, ...]:
-        if not isinstance(value, list) or not value:
-            raise InputError(f"{_shown(value)} is no list with something in it")
+        if not isinstance(value, list):
+            raise InputError(f"{_shown(value)} is no list; write values in brackets, with commas between them")
+        if not value:
+            raise InputError("the list is empty; give at least one value")
         return tuple(parse_one(one) for one in value)
 
     return parse

@@ -158,8 +158,8 @@ def test_a_name_may_say_how_large_a_query_is() -> None:
         ("mnist@", r"'' is no number of items in 'mnist@'; write NAME@N"),
         ("mnist@many", r"'many' is no number of items"),
         ("mnist@" + "9" * 20, r"is no number of items"),
-        ("mnist@0", r"a query of 0 digits was asked of mnist; it holds 1 to 100000"),
-        ("kaldi@100001", r"a query of 100001 frames"),
+        ("mnist@0", r"a query of mnist holds 1 to 100,000 digits, not 0; write for instance mnist@10"),
+        ("kaldi@100001", r"a query of kaldi holds 1 to 100,000 frames, not 100,001"),
     ],
 )
 def test_names_that_are_none_are_refused(text: str, complaint: str) -> None:

@@ -1,7 +1,7 @@
 """Machines by what their datasheets say, for those that nobody can profile: any layer's seconds by a roofline."""
 
 from partway.prediction.analytic.machine import AnalyticMachine, Parameter, Share, Shares, calibrate
-from partway.prediction.analytic.named import NAMED_MACHINES, named_machine
+from partway.prediction.analytic.named import NAMED_MACHINES, machine_hint, named_machine
 from partway.prediction.analytic.work import Work, WorkKind, work_of_layer, work_of_node
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "Work",
     "WorkKind",
     "calibrate",
+    "machine_hint",
     "named_machine",
     "work_of_layer",
     "work_of_node",

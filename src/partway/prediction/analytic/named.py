@@ -7,6 +7,7 @@ Source: every number says its own, in its document; docs/decisions/0015-machines
 side.
 """
 
+import difflib
 from functools import cache
 from importlib import resources
 
@@ -21,6 +22,16 @@ def named_machine(name: str) -> AnalyticMachine | None:
     """The machine of a name of `NAMED_MACHINES`, in any case; None for another."""
     known = name.strip().lower()
     return _read(known) if known in NAMED_MACHINES else None
+
+
+def machine_hint(name: str) -> str:
+    """What to say after a name that no machine has: `did you mean 'tesla-k40'? `, or nothing where none is near.
+
+    Args:
+        name: that none has.
+    """
+    near = difflib.get_close_matches(name.strip().lower(), NAMED_MACHINES, n=1)
+    return f"did you mean {near[0]!r}? " if near else ""
 
 
 @cache

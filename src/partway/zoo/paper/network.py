@@ -142,7 +142,10 @@ def paper_network(name: str, queries: int | None = None) -> PaperNetwork:
         raise InputError(f"no network is called {name!r}; {hint} {', '.join(PAPER_NETWORKS)}")
     items = design.queries if queries is None else queries
     if not 1 <= items <= _MOST_QUERIES:
-        raise InputError(f"a query of {items} {design.item}s was asked of {name}; it holds 1 to {_MOST_QUERIES}")
+        raise InputError(
+            f"a query of {name} holds 1 to {_MOST_QUERIES:,} {design.item}s, not {items:,}; write "
+            f"for instance {name}@10"
+        )
     return _lay_out(name, items)
 
 
