@@ -37,6 +37,12 @@ def test_an_image_is_sent_as_bytes(partway: Command) -> None:
     assert document["cuts"][0] | {"crossing": ["data"], "up_bytes": 7840} == document["cuts"][0]
 
 
+def test_nodes_are_told_from_the_layers_that_caffe_counts(partway: Command) -> None:
+    said = partway("inspect", "mnist@10").text
+    assert "11 layers" in said
+    assert "layers 9 as Caffe counts and --list says; here each node of the graph is one" in said
+
+
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
@@ -44,6 +50,8 @@ def test_an_image_is_sent_as_bytes(partway: Command) -> None:
         (("inspect", "mnist", "--list"), "leave mnist out"),
         (("inspect", "minst"), "did you mean mnist? They are alexnet, vgg19"),
         (("check", "mnist@none"), "'none' is no number of items"),
+        (("inspect", "mnist@0"), "partway: a query of mnist holds 1 to 100,000 digits, not 0"),
+        (("plan", "mnist", "--device", "jetson-tk1-gpx", "--link", "wifi"), "did you mean 'jetson-tk1-gpu'?"),
         (("run", "lenet"), "no network is called 'lenet'"),
     ],
 )

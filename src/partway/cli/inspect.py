@@ -7,6 +7,7 @@ or JSON. Nothing is run. With `--list`: the networks that need no file.
 import argparse
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from partway.cli.networks import print_networks
 from partway.cli.opening import open_graph, open_subject
@@ -16,6 +17,7 @@ from partway.errors import InputError
 from partway.graph import Cut, Model, Source, TensorInfo, candidate_cuts, dtype_name, single_tensor_cuts
 from partway.reporting import Column, name_set, print_json, print_lines, print_table, share, shorten
 from partway.units import format_count, format_size
+from partway.zoo import PAPER_NETWORKS, named_network
 
 _EXAMPLES = """examples:
   partway inspect resnet50.onnx
@@ -145,6 +147,7 @@ def _summary(
             "size",
             f"{len(model.nodes)} layers, {format_count(model.macs)} MACs, {format_size(model.weight_bytes)} of weights",
         ),
+        ("layers", _counted_layers(path, len(model.nodes))),
         (
             "cuts",
             f"one tensor is enough after {single} of {len(model.nodes)} layers ({share(single, len(model.nodes))})",
@@ -152,6 +155,14 @@ def _summary(
         ("no cut at", reasons and f"{reasons} of the tensors between layers"),
     ]
     return tuple((label, text) for label, text in lines if text)
+
+
+def _counted_layers(path: str, nodes: int) -> str:
+    # The paper's networks are counted in two ways, of which `--list` shows the other.
+    if path.partition("@")[0] not in PAPER_NETWORKS or Path(path).is_file():
+        return ""
+    layers = len(named_network(path).layers)
+    return f"{layers} as Caffe counts and --list says; here each node of the graph is one" if layers != nodes else ""
 
 
 def _listed(tensors: Sequence[TensorInfo]) -> str:
