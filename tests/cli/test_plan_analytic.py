@@ -62,6 +62,14 @@ def test_the_table_says_that_costs_are_analytic_and_of_what(partway: Command, tm
     assert "analytic, not measured" in plan.server
 
 
+def test_why_the_paper_s_joules_are_fewer_is_said_where_both_machines_are_analytic(
+    partway: Command, tmp_path: Path
+) -> None:
+    said = "the device's idle 1.6 W count while it sends and waits"
+    assert said in partway("plan", chain_model(tmp_path), *LINK, *NAMES, "--radio", "wifi").text
+    assert "`partway reproduce` leaves them out" not in partway("plan", chain_model(tmp_path), "--link", "lte").text
+
+
 def test_joules_come_from_the_datasheet_unless_the_user_knows_better(partway: Command, tmp_path: Path) -> None:
     words = ("plan", chain_model(tmp_path), *LINK, *NAMES, "--json")
     gpu = named_machine("jetson-tk1-gpu")

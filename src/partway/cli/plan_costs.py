@@ -138,14 +138,15 @@ class Costing:
             search=None if proposal is None else self._record(proposal, energy, conditions),
         )
         by_crossing = {cut.crossing: cut for cut in cuts}
-        notes = (*device.notes, *server.notes, *self._notes(proposal, store), *coded.notes, *energy.notes())
+        notes = (*device.notes, *server.notes, *self._notes(proposal, store), *coded.notes)
+        joules = energy.notes(analytic=device.how == server.how == "analytic")
         return Planned(
             plan=plan,
             cuts=tuple(by_crossing[row.crossing] for row in plan.costs),
             device=device,
             server=server,
             nodes=nodes,
-            notes=tuple(dict.fromkeys(notes)),
+            notes=tuple(dict.fromkeys((*notes, *joules))),
         )
 
     def _documents(self, pair: Pair, proposed: Sequence[Cut]) -> dict[Whose, SideDocument]:

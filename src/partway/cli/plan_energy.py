@@ -141,8 +141,12 @@ class EnergyAccount:
             f"idle {format_power(self.power.idle_w)} (source: {self.power.source}){emulated}"
         )
 
-    def notes(self) -> Iterator[str]:
-        """What the reader must know of the joules."""
+    def notes(self, *, analytic: bool = False) -> Iterator[str]:
+        """What the reader must know of the joules.
+
+        Args:
+            analytic: whether both machines are known by datasheets, as in `partway reproduce`.
+        """
         source = self.device_source()
         if source is None:
             return
@@ -157,6 +161,11 @@ class EnergyAccount:
         else:
             tail = f"; every offloaded request pays its tail, {format_energy(self.radio.tail_j)}" if self.tail else ""
             yield f"joules of the radio: not metered: {self.radio.source}{tail}"
+            if analytic and self.idle_w:
+                yield (
+                    f"the device's idle {format_power(self.idle_w)} count while it sends and waits; `partway "
+                    "reproduce` leaves them out, as the paper's algorithm does, so its joules are fewer"
+                )
 
     def document(self) -> dict[str, object] | None:
         """The same for JSON; None where nothing says what heads draw."""
