@@ -124,7 +124,8 @@ def test_names_that_are_no_machine_and_verbs_that_cannot_use_one_are_one_line(pa
     path = chain_model(tmp_path)
     known = "jetson-tk1-cpu, jetson-tk1-gpu, tesla-k40"
     unknown = complaint(partway, "plan", path, *LINK, "--device", "jetson-tk2", "--server", "tesla-k40")
-    assert f"there is no file jetson-tk2, nor a machine of that name; write a file's path or one of {known}" in unknown
+    assert "there is no file jetson-tk2, nor a machine of that name; did you mean 'jetson-tk1-" in unknown
+    assert f"write a file's path or one of {known}" in unknown
     layers_alone = "tesla-k40 is a machine that is known by its datasheet"
     assert layers_alone in complaint(partway, "evaluate", "tesla-k40", path)
     assert layers_alone in complaint(partway, "profile", "--compare", "tesla-k40", "tesla-k40")

@@ -36,7 +36,10 @@ def test_a_logarithmic_axis_has_ticks_to_read_between_powers_of_ten(
 
 
 def test_an_hour_shows_what_was_offloaded_in_per_cent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    hour = FLEET + 'changes = [{ from = "6s", link = "3g" }, { from = "12s", link = "wifi" }]\n'
+    hour = (
+        FLEET
+        + 'changes = [{ from = "6s", link = "3g" }, { from = "12s", link = "up=20Mbit/s,down=56Mbit/s,rtt=10ms" }]\n'
+    )
     found = texts(tmp_path, asking(hour, 'kind = "hour"'), monkeypatch)
     for words in ("bad links", "offloaded", "100 %"):
         assert words in found
