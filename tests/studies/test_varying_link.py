@@ -1,13 +1,15 @@
+import re
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.studies.support import finding_of, result_of
+from tests.studies.support import result_of
 
 from partway.link import Trace
 from partway.reporting import Lines
 from partway.studies import Setup, varying_link
-from partway.studies.varying_link import lte_trace, play
+from partway.studies.varying_link import lte_trace, play, reckon
 
 MIDDLE = 1e6
 
@@ -22,6 +24,11 @@ def test_rates_vary_around_their_middle_and_wander_back_to_it() -> None:
     assert np.median(logs) == pytest.approx(0.0, abs=0.05)
     assert logs.std() == pytest.approx(varying_link._SPREAD, rel=0.05)
     assert np.corrcoef(logs[:-1], logs[1:])[0, 1] == pytest.approx(varying_link._KEPT, abs=0.02)
+
+
+def test_the_first_rate_is_spread_as_all_others_are() -> None:
+    first = [lte_trace(MIDDLE, seed, duration_s=1).rates_bytes_per_s[0] for seed in range(1000)]
+    assert np.log(np.array(first) / MIDDLE).std() == pytest.approx(varying_link._SPREAD, rel=0.1)
 
 
 def test_over_a_link_that_stays_every_way_is_as_calculated(unsent: Setup) -> None:
@@ -49,18 +56,31 @@ def test_the_more_the_rate_falls_while_a_query_is_sent_the_later_it_is_answered(
     assert play(table, falling).server_only_s[0] > play(table, steady).server_only_s[0]
 
 
-def test_the_statement_says_how_it_was_counted(setup: Setup) -> None:
-    found = finding_of(varying_link.STUDY, setup, varying_link.FLAT)
-    assert found.mark is not None
-    assert "Counted as" in found.note
-    assert "if the rate holds" in found.quantity
+def test_the_statement_is_judged_by_rates_that_change_while_a_query_is_sent(setup: Setup, unsent: Setup) -> None:
+    (found,) = (row for row in result_of(varying_link.STUDY, setup).findings if row.mark is not None)
+    link = unsent.link("LTE")
+    ways = play(unsent.table("alexnet", unsent.device("CPU")), lte_trace(link.uplink_bytes_per_s, unsent.seed))
+    assert found.holds == (ways.chosen_s.max() <= 1.02 * ways.device_only_s)
 
 
-def test_the_picture_shows_what_the_mark_judges_and_says_so(setup: Setup) -> None:
+def test_what_the_note_asks_for_is_flat(setup: Setup, unsent: Setup) -> None:
+    (found,) = (row for row in result_of(varying_link.STUDY, setup).findings if row.mark is not None)
+    asked = re.search(r"spread of up to ([0-9.]+).* reckoning with up to ([0-9.]+) of the rate", found.note)
+    assert asked is not None
+    spread, share = map(float, asked.groups())
+    table, middle = unsent.table("alexnet", unsent.device("CPU")), unsent.link("LTE").uplink_bytes_per_s
+    most_s = 1.02 * table.device_s[-1]
+    assert reckon(table, lte_trace(middle, 0, spread=spread)).max() <= most_s
+    assert reckon(table, lte_trace(middle, 0, spread=spread + 0.05)).max() > most_s
+    assert reckon(table, lte_trace(middle, 0), share).max() <= most_s
+    assert reckon(table, lte_trace(middle, 0), share + 0.05).max() > most_s
+
+
+def test_the_picture_shows_what_the_mark_judges(setup: Setup, unsent: Setup) -> None:
     (chart,) = result_of(varying_link.STUDY, setup).charts
-    assert "The mark is of the rate that holds while a query is sent" in chart.caption
     (panel,) = (panel for panel in chart.panels if panel.title == "Latency, device CPU")
     assert isinstance(panel, Lines)
-    (judged,) = (series for series in panel.series if series.name == "cut anew, rate held")
-    (device_only,) = panel.levels
-    assert max(seconds for _, seconds in judged.points) <= 1.02 * device_only.value
+    (judged,) = (series for series in panel.series if series.name == "cut anew")
+    link = unsent.link("LTE")
+    ways = play(unsent.table("alexnet", unsent.device("CPU")), lte_trace(link.uplink_bytes_per_s, unsent.seed))
+    assert [seconds for _, seconds in judged.points] == pytest.approx(ways.chosen_s)

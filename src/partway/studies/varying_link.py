@@ -2,15 +2,17 @@
 
     seeded rates, one a second ─> queries at any moment ─> server-only, device-only, the cut for the rate just now
 
-Input: the set-up and its seed. Output: what each query takes under each way. As the paper's Algorithm 1 has it, the
-rate holds while a query is sent; beside that a transfer is the exact integral of the rate, so that one that falls
-meanwhile makes it longer than was expected. Who decides knows the rate of the moment, or only that of a second ago.
+Input: the set-up and its seed. Output: what each query takes under each way. A transfer is the exact integral of the
+rate, so that one that falls meanwhile makes it longer than was expected. Who decides knows the rate of the moment, or
+only that of a second ago. Did the rate hold while a query is sent, as the paper's Algorithm 1 takes it, no query could
+take longer than on the device alone: that is no finding, so it has no row.
 
 The trace is made, not measured: the logarithm of the rate wanders back to its middle (a first-order autoregression).
 """
 
+import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -32,14 +34,11 @@ _EVERY_S = 0.7  # so that queries begin anywhere in a row of the trace
 _SPREAD = 0.77
 _KEPT = 0.68
 
-FLAT = replace(
-    paper.FLAT_UNDER_LTE, quantity=f"{paper.FLAT_UNDER_LTE.quantity}, if the rate holds while a query is sent (CPU)"
-)
-"""The paper's statement, of the reading under which its Algorithm 1 decides."""
-
 _NETWORK, _LINK = "alexnet", "LTE"
 _MOST = 1.02  # of device-only
 _SPIKE = 2.0  # times the median
+_OTHER_SEEDS = 20
+_STEPS = tuple(step / 20 for step in range(1, 20))  # of spreads and of shares of the rate that are looked at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,9 +48,7 @@ class Ways:
     Attributes:
         asked_s: when each is asked, since the trace began.
         server_only_s: all layers on the server.
-        held_server_only_s: the same where the rate held while it is sent.
-        held_chosen_s: cut for the rate when it is asked, which held.
-        chosen_s: the same cut.
+        chosen_s: cut for the rate when it is asked.
         late_s: cut for the rate of a second before.
         clairvoyant_s: the best cut in hindsight.
         cuts: of `chosen_s`, int (queries,).
@@ -60,8 +57,6 @@ class Ways:
 
     asked_s: tuple[float, ...]
     server_only_s: FloatArray
-    held_server_only_s: FloatArray
-    held_chosen_s: FloatArray
     chosen_s: FloatArray
     late_s: FloatArray
     clairvoyant_s: FloatArray
@@ -78,7 +73,7 @@ def run(setup: Setup) -> StudyResult:
     found = {device.label: play(setup.table(_NETWORK, device), trace) for device in setup.devices}
     return StudyResult(
         findings=(
-            _flat(found["CPU"]),
+            _flat(setup.table(_NETWORK, setup.device("CPU")), trace, found["CPU"], setup),
             *(finding for label, ways in found.items() for finding in _numbers(label, ways)),
         ),
         tables=(_table(setup, found),),
@@ -97,21 +92,21 @@ def run(setup: Setup) -> StudyResult:
 STUDY = Study(figures=(14,), title="AlexNet over LTE whose rate varies", short="varying link", run=run)
 
 
-def lte_trace(middle_bytes_per_s: float, seed: int, *, duration_s: int = DURATION_S) -> Trace:
+def lte_trace(middle_bytes_per_s: float, seed: int, *, spread: float = _SPREAD, duration_s: int = DURATION_S) -> Trace:
     """A rate that varies as LTE's does, the same for the same seed.
 
     Args:
         middle_bytes_per_s: median of the rate, > 0.
         seed: of its course.
+        spread: standard deviation of the rate's logarithm, >= 0.
         duration_s: values, one a second.
     """
-    generator = np.random.default_rng((seed, 14))
-    steps = generator.standard_normal(duration_s)
-    deviation, rates = steps[0], []
-    for step in steps:
-        deviation = _KEPT * deviation + math.sqrt(1.0 - _KEPT**2) * step
-        rates.append(max(middle_bytes_per_s * math.exp(_SPREAD * deviation), FLOOR_BYTES_PER_S))
-    return Trace(starts_s=tuple(_ROW_S * row for row in range(duration_s)), rates_bytes_per_s=tuple(rates))
+    steps = np.random.default_rng((seed, 14)).standard_normal(duration_s)
+    deviations = [float(steps[0])]
+    for step in steps[1:]:
+        deviations.append(_KEPT * deviations[-1] + math.sqrt(1.0 - _KEPT**2) * float(step))
+    rates = np.maximum(middle_bytes_per_s * np.exp(spread * np.array(deviations)), FLOOR_BYTES_PER_S)
+    return Trace(starts_s=tuple(_ROW_S * row for row in range(duration_s)), rates_bytes_per_s=tuple(map(float, rates)))
 
 
 def play(table: CostTable, trace: Trace) -> Ways:
@@ -121,64 +116,101 @@ def play(table: CostTable, trace: Trace) -> Ways:
         table: of every cut.
         trace: of the uplink.
     """
-    asked_s = tuple(map(float, np.arange(0.0, trace.duration_s, _EVERY_S)))
-    taken_s = np.array([_realised(table, trace, at_s) for at_s in asked_s])
-    held_s, before_s = (
-        np.array([_held(table, trace.rate_at(at_s - ago_s)) for at_s in asked_s]) for ago_s in (0.0, _ROW_S)
-    )
-    now, before = held_s.argmin(axis=1), before_s.argmin(axis=1)
+    asked_s = _asked_s(trace)
+    taken_s = np.array([[_taken_s(table, trace, at_s, cut) for cut in range(len(table))] for at_s in asked_s])
+    now, before = (_cuts_for(table, [trace.rate_at(at_s - ago_s) for at_s in asked_s]) for ago_s in (0.0, _ROW_S))
     rows = np.arange(len(asked_s))
     return Ways(
         asked_s=asked_s,
         server_only_s=taken_s[:, 0],
-        held_server_only_s=held_s[:, 0],
-        held_chosen_s=held_s[rows, now],
         chosen_s=taken_s[rows, now],
         late_s=taken_s[rows, before],
         clairvoyant_s=taken_s.min(axis=1),
-        cuts=tuple(map(int, now)),
+        cuts=now,
         device_only_s=float(table.device_s[-1]),
     )
 
 
-def _realised(table: CostTable, trace: Trace, asked_s: float) -> FloatArray:
-    # Every cut's latency, for a query that is asked at this time.
-    seconds = []
-    for device_s, up_bytes, server_s in zip(table.device_s, table.up_bytes, table.server_s, strict=True):
-        sends_s = asked_s + float(device_s)
-        sent_s = trace.finish_s(sends_s, float(up_bytes)) if up_bytes else sends_s
-        seconds.append(sent_s - asked_s + float(server_s))
-    return np.array(seconds)
+def reckon(table: CostTable, trace: Trace, share: float = 1.0) -> FloatArray:
+    """What the queries of `play` take that are cut for a share of the rate just now, float64 (queries,).
+
+    Args:
+        table: of every cut.
+        trace: of the uplink.
+        share: > 0.
+    """
+    asked_s = _asked_s(trace)
+    cuts = _cuts_for(table, [share * trace.rate_at(at_s) for at_s in asked_s])
+    return np.array([_taken_s(table, trace, at_s, cut) for at_s, cut in zip(asked_s, cuts, strict=True)])
 
 
-def _held(table: CostTable, rate_bytes_per_s: float) -> FloatArray:
-    seconds: FloatArray = table.device_s + table.up_bytes / rate_bytes_per_s + table.server_s
-    return seconds
+def _asked_s(trace: Trace) -> tuple[float, ...]:
+    return tuple(map(float, np.arange(0.0, trace.duration_s, _EVERY_S)))
 
 
-def _flat(ways: Ways) -> Finding:
-    device_s, worst_s = ways.device_only_s, float(ways.held_chosen_s.max())
-    highest_s = float(ways.held_server_only_s.max())
-    spike = highest_s / float(np.median(ways.held_server_only_s))
-    above = float(np.mean(ways.chosen_s > _MOST * device_s))
+def _taken_s(table: CostTable, trace: Trace, asked_s: float, cut: int) -> float:
+    sends_s, up_bytes = asked_s + float(table.device_s[cut]), float(table.up_bytes[cut])
+    sent_s = trace.finish_s(sends_s, up_bytes) if up_bytes else sends_s
+    return sent_s - asked_s + float(table.server_s[cut])
+
+
+def _cuts_for(table: CostTable, rates_bytes_per_s: Sequence[float]) -> tuple[int, ...]:
+    sent_s = np.divide.outer(table.up_bytes, rates_bytes_per_s)
+    return tuple(map(int, (sent_s + (table.device_s + table.server_s)[:, np.newaxis]).argmin(axis=0)))
+
+
+def _flat(table: CostTable, trace: Trace, ways: Ways, setup: Setup) -> Finding:
+    most_s = _MOST * ways.device_only_s
+    spike = float(ways.server_only_s.max() / np.median(ways.server_only_s))
+    middle_bytes_per_s = setup.link(_LINK).uplink_bytes_per_s
+
+    def worst_s(*, seed: int = setup.seed, spread: float = _SPREAD) -> float:
+        return float(reckon(table, lte_trace(middle_bytes_per_s, seed, spread=spread)).max())
+
+    def steady(spread: float) -> bool:
+        return worst_s(spread=spread) <= most_s
+
+    def careful(share: float) -> bool:
+        return bool(reckon(table, trace, share).max() <= most_s)
+
+    others_s = [worst_s(seed=setup.seed + step) for step in range(1, _OTHER_SEEDS + 1)]
+    holds = bool(ways.chosen_s.max() <= most_s) and spike >= _SPIKE
+    told = (
+        f"server-only takes up to {spike:.3g} times its median; {np.mean(ways.chosen_s > most_s):.1%} of the queries "
+        f"that are cut anew take longer than {_MOST:g} of device-only, {ways.chosen_s.max() / ways.device_only_s:.3g}x "
+        f"at worst; it is flat with {sum(seconds <= most_s for seconds in others_s)} of {_OTHER_SEEDS} other seeds, "
+        f"{max(others_s) / ways.device_only_s:.3g}x with the worst. Counted as flat up to {_MOST:g} of device-only, as a spike from {_SPIKE:g} times the median"
+    )
+    would = "; ".join(
+        (
+            "if rates held while a query is sent, by construction",
+            *(f"with a spread of up to {spread:g}, not {_SPREAD:g}" for spread in _last(steady)),
+            *(
+                f"if reckoning with up to {share:g} of the rate just now, which takes "
+                f"{reckon(table, trace, share).mean() / ways.chosen_s.mean() - 1:.0%} longer on average"
+                for share in _last(careful)
+            ),
+        )
+    )
     return compare(
-        FLAT,
-        worst_s <= _MOST * device_s and spike >= _SPIKE,
+        replace(paper.FLAT_UNDER_LTE, quantity=f"{paper.FLAT_UNDER_LTE.quantity} (CPU)"),
+        holds,
         kind="predicted",
         mark=HOLDS,
-        note="as Algorithm 1 has it: server-only takes up to "
-        f"{format_value(highest_s, 's')}, {spike:.3g} times its median; cut anew {format_value(worst_s, 's')} at "
-        f"most, {format_value(device_s, 's')} being device-only. Counted as flat up to {_MOST:g} of device-only, as a "
-        f"spike from {_SPIKE:g} times the median. Where rates change meanwhile {above:.1%} of the queries take longer "
-        f"than that, {float(ways.chosen_s.max()) / device_s:.3g}x at worst",
+        note=told if holds else f"{told}. It would be flat {would}",
     )
+
+
+def _last(holds: Callable[[float], bool]) -> list[float]:
+    """Up to which of the steps something holds; none where it does not even at the first."""
+    return list(itertools.takewhile(holds, _STEPS))[-1:]
 
 
 def _numbers(label: str, ways: Ways) -> tuple[Finding, ...]:
     def row(quantity: str, ours: float, note: str) -> Finding:
         return Finding(
             figure="14",
-            quantity=f"{quantity}, the rate changing meanwhile ({label})",
+            quantity=f"{quantity} ({label})",
             paper=None,
             ours=ours,
             unit="x",
@@ -259,9 +291,8 @@ def _chart(trace: Trace, found: dict[str, Ways]) -> Chart:
                 Lines(
                     title=f"Latency, device {label}",
                     series=(
-                        line("server-only, rate held", ways.asked_s, ways.held_server_only_s),
-                        line("cut anew, rate changing meanwhile", ways.asked_s, ways.chosen_s),
-                        line("cut anew, rate held", ways.asked_s, ways.held_chosen_s),
+                        line("server-only", ways.asked_s, ways.server_only_s),
+                        line("cut anew", ways.asked_s, ways.chosen_s),
                     ),
                     x_unit="s",
                     x_axis="time",
@@ -273,7 +304,6 @@ def _chart(trace: Trace, found: dict[str, Ways]) -> Chart:
                 for label, ways in found.items()
             ),
         ),
-        caption=f"The mark is of the rate that holds while a query is sent, on the CPU: cut anew it is then flat up to "
-        f"{_MOST:g} of device-only. Where the rate changes meanwhile, cut anew takes up to "
-        f"{float(found['CPU'].chosen_s.max()) / found['CPU'].device_only_s:.3g}x device-only.",
+        caption=f"The mark is of cut anew on the CPU, which would be flat up to {_MOST:g} of device-only and takes up "
+        f"to {float(found['CPU'].chosen_s.max()) / found['CPU'].device_only_s:.3g}x.",
     )
