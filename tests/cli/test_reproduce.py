@@ -4,7 +4,7 @@ import pytest
 from tests.cli.conftest import Command
 from tests.cli.test_main import complaint
 
-from partway.studies import STUDIES, Setup
+from partway.studies import STUDIES, Setup, busy_centre, throughput
 
 KEYS = {
     "figure",
@@ -17,6 +17,7 @@ KEYS = {
     "certainty",
     "mark",
     "holds",
+    "could_fail",
     "note",
     "span",
 }
@@ -28,7 +29,7 @@ def test_one_figure_is_told_with_its_notes_and_tables(partway: Command) -> None:
     assert "Figure 6: AlexNet on the device's GPU over Wi-Fi" in finished.text
     assert "that cut, times faster than server-only" in finished.text
     assert "Every cut of AlexNet, device GPU, Wi-Fi" in finished.text
-    assert "marks are met" in finished.text
+    assert "3 of 3 marks that could be missed are met" in finished.text
 
 
 def test_json_is_one_document_with_the_documented_keys(partway: Command) -> None:
@@ -48,12 +49,25 @@ def test_json_is_one_document_with_the_documented_keys(partway: Command) -> None
     assert {len(row) for row in layers["rows"]} == {len(layers["columns"])}
 
 
-def test_the_last_line_counts_marks_by_kind_and_what_disagrees_without_one(partway: Command) -> None:
+def test_the_last_line_counts_marks_that_could_be_missed_apart_and_what_disagrees_without_one(partway: Command) -> None:
     finished = partway("reproduce", "--figure", "3")
-    assert "marks 7 of 7 marks are met: 4 of 4 on fitted rows, 3 of 3 on sensitivity rows" in finished.text
+    assert "marks 3 of 3 marks that could be missed are met: 3 of 3 on sensitivity rows; 4 more could" in finished.text
+    assert "4 on fitted rows and 0 that no gain at all would meet, and 4 are met" in finished.text
     assert "of 7 numbers and statements of the paper without a mark, 0 are more than 20 % off" in finished.text
     without = partway("reproduce", "--figure", "13")
     assert "no mark was set here; of 3 numbers and statements" in without.text
+
+
+def test_what_is_left_out_without_numba_is_said_in_the_last_line(
+    partway: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (busy_centre, throughput):
+        monkeypatch.setattr(module, "simulates", lambda: False)
+    finished = partway("reproduce", "--figure", "15", "--figure", "16")
+    assert "8 rows of Figures 15 and 16 were left out" in finished.text
+    assert "pip install 'partway[simulate]'" in finished.text.split("were left out")[1]
+    assert "within 20 %, as no gain is: met" in finished.text
+    assert "1 that no gain at all would meet" in finished.text
 
 
 def test_a_folder_gets_a_page_and_every_figure(partway: Command, tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ import pytest
 from tests.studies.support import finding_of
 
 from partway.studies import Setup, busy_centre, paper, server_load
-from partway.studies.busy_centre import play_busy
 from partway.studies.load_models import residual_s
 from partway.studies.server_load import service_times_s
 from partway.units import parse_duration
@@ -19,12 +18,6 @@ def test_the_idle_server_is_near_the_paper(setup: Setup) -> None:
     assert finding_of(server_load.STUDY, setup, paper.IDLE_SERVER_S).holds is True
 
 
-def test_who_knows_the_load_is_bounded_by_the_device_alone(setup: Setup, unsent: Setup) -> None:
-    found = finding_of(server_load.STUDY, setup, paper.CUT_UNDER_LOAD_S)
-    assert found.holds is True
-    assert found.ours <= unsent.table("alexnet", setup.device("CPU")).device_s[-1]
-
-
 def test_what_the_note_asks_for_gives_the_papers_number(setup: Setup, unsent: Setup) -> None:
     found = finding_of(server_load.STUDY, setup, paper.BUSY_SERVER_S)
     asked = re.search(r"would have to be ([0-9.]+ ms) on average, not ([0-9.]+ ms)", found.note)
@@ -35,23 +28,3 @@ def test_what_the_note_asks_for_gives_the_papers_number(setup: Setup, unsent: Se
     assert idle_s + 9 * needed_s == pytest.approx(float(paper.BUSY_SERVER_S.value), rel=0.01)
     assert found.span is not None
     assert found.span[0] <= found.ours <= found.span[1]
-
-
-def test_devices_that_hear_of_the_load_send_less_the_busier_it_is(
-    unsent: Setup, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    pytest.importorskip("numba", reason="queues are simulated with numba alone")
-    monkeypatch.undo()
-    table, link = unsent.table("alexnet", unsent.device("CPU")), unsent.link("Wi-Fi")
-    (calm, busy), untold = play_busy(unsent, table, link, loads=(0.2, 0.95), duration_s=400.0)
-    assert not untold
-    assert calm.utilisation == pytest.approx(0.2, abs=0.03)
-    assert busy.utilisation == pytest.approx(0.95, abs=0.05)
-    assert busy.offloaded < calm.offloaded
-    assert busy.server_only_s > calm.server_only_s > table.latency_s(link)[0] * 0.999
-
-
-def test_without_numba_the_study_says_what_it_could_not_tell(setup: Setup) -> None:
-    result = server_load.STUDY.run(setup)
-    assert not [row for row in result.findings if row.quantity.startswith("simulated")]
-    assert any("partway[simulate]" in text for text in result.assumptions)

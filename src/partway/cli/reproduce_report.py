@@ -139,7 +139,8 @@ def _afterwards(reproduced: Sequence[Reproduced], *, detailed: bool, folder: Pat
 
 def _summary(reproduced: Sequence[Reproduced]) -> str:
     findings = [finding for item in reproduced for finding in item.result.findings]
-    marked = [finding for finding in findings if finding.holds is not None]
+    marked = [finding for finding in findings if finding.could_fail]
+    idle = [finding for finding in findings if finding.mark is not None and not finding.could_fail]
     free = [agrees for finding in findings if finding.holds is None and (agrees := finding.agrees(_NEAR)) is not None]
     told = []
     if marked:
@@ -148,13 +149,26 @@ def _summary(reproduced: Sequence[Reproduced]) -> str:
             for kind in get_args(Kind)
             if (own := [one for one in marked if one.kind == kind])
         )
-        told.append(f"{sum(one.holds is True for one in marked)} of {len(marked)} marks are met: {', '.join(parts)}")
-    else:
+        met = sum(one.holds is True for one in marked)
+        told.append(f"{met} of {len(marked)} marks that could be missed are met: {', '.join(parts)}")
+    if idle:
+        fitted = sum(one.kind == "fitted" for one in idle)
+        told.append(
+            f"{len(idle)} {'more ' * bool(marked)}could hardly be missed, {fitted} on fitted rows and "
+            f"{len(idle) - fitted} that no gain at all would meet, and {sum(one.holds is True for one in idle)} are met"
+        )
+    if not (marked or idle):
         told.append("no mark was set here")
     if free:
         told.append(
             f"of {len(free)} numbers and statements of the paper without a mark, {free.count(False)} are more than "
             f"{100 * _NEAR:g} % off or the opposite"
+        )
+    if left := [item for item in reproduced if item.result.left_out]:
+        figures = " and ".join(str(item.study.figures[-1]) for item in left)
+        told.append(
+            f"{sum(item.result.left_out for item in left)} rows of Figure{'s' * (len(left) > 1)} {figures} were left "
+            "out, since queues are simulated with numba alone: pip install 'partway[simulate]'"
         )
     return f"{'; '.join(told)}."
 
@@ -178,7 +192,7 @@ def _row(finding: Finding) -> FindingRow:
         ratio="" if ratio is None else f"{ratio:.2f}",
         kind=finding.kind,
         certainty=finding.certainty,
-        mark="" if finding.mark is None else finding.mark.words,
+        mark="" if finding.mark is None else f"{finding.mark.words}{', as no gain is' * finding.mark.idle}",
         verdict=_VERDICTS[finding.holds],
         note=finding.note,
     )
@@ -202,6 +216,7 @@ def _row_document(finding: Finding) -> dict[str, object]:
         "certainty": finding.certainty,
         "mark": None if finding.mark is None else finding.mark.words,
         "holds": finding.holds,
+        "could_fail": finding.could_fail if finding.mark is not None else None,
         "note": finding.note,
         "span": finding.span,
     }

@@ -52,39 +52,48 @@ class Mark:
         words: the same for people, for instance `within 20 %`.
         low: the least that meets it.
         high: the most that does.
+        nothing: what ours would be if nothing were gained; None where that is not asked.
     """
 
     words: str
     low: float = -math.inf
     high: float = math.inf
+    nothing: float | None = None
 
     def met(self, ours: float) -> bool:
         """Whether our number meets it; a statement counts 1 where it holds."""
         return self.low <= ours <= self.high
+
+    @property
+    def idle(self) -> bool:
+        """Whether it would be met if nothing were gained."""
+        return self.nothing is not None and self.met(self.nothing)
 
 
 HOLDS = Mark(words="as the paper says", low=1.0)
 """Asked of a statement."""
 
 
-def within(share: float, value: float) -> Mark:
+def within(share: float, value: float, *, nothing: float | None = None) -> Mark:
     """The mark of a number that must be near the paper's.
 
     Args:
         share: how far it may be off, as a share of the value.
         value: the paper's, > 0.
+        nothing: what ours would be if nothing were gained.
     """
-    return Mark(words=f"within {100 * share:g} %", low=(1 - share) * value, high=(1 + share) * value)
+    return Mark(words=f"within {100 * share:g} %", low=(1 - share) * value, high=(1 + share) * value, nothing=nothing)
 
 
-def at_most(value: float, words: str) -> Mark:
+def at_most(value: float, words: str, *, nothing: float | None = None) -> Mark:
     """The mark of a number that must not be above a value.
 
     Args:
         value: the most that meets it.
         words: what it is, for instance `under 1.02x device-only`.
+        nothing: what ours would be if nothing were gained.
     """
-    return Mark(words=words, high=value)
+    return Mark(words=words, high=value, nothing=nothing)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,6 +135,11 @@ class Finding:
     def holds(self) -> bool | None:
         """Whether ours meets the mark; None where none was set."""
         return None if self.mark is None else self.mark.met(self.ours)
+
+    @property
+    def could_fail(self) -> bool:
+        """Whether a mark is set that says something: ours was not fitted, and no gain at all would not meet it."""
+        return self.mark is not None and self.kind != "fitted" and not self.mark.idle
 
     def agrees(self, share: float) -> bool | None:
         """Whether ours is as near the paper's as a share of it, or the same statement; None where it says nothing.
@@ -173,9 +187,11 @@ class StudyResult:
         tables: what they were read from.
         charts: the figures.
         assumptions: what the study takes for granted beyond the set-up, one sentence each.
+        left_out: how many findings more there are where numba is installed.
     """
 
     findings: tuple[Finding, ...]
     tables: tuple[Table, ...] = ()
     charts: tuple[Chart, ...] = ()
     assumptions: tuple[str, ...] = ()
+    left_out: int = 0

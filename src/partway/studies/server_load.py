@@ -3,6 +3,9 @@
 Input: the set-up. Output: what server-only and the best cut take by load, under each model of load, and in a simulated
 data centre in which devices learn of the load from answers. What the paper's load was made of is not in the sources: so
 the row is what one queue of all eight networks does, and its note says what would have to be for the paper's number.
+
+Who knows the mean load and chooses anew is never slower than the device alone: that is no finding, and only drawn. What
+is judged is a device that hears of the queue from its last answers (`busy_centre`).
 """
 
 from collections.abc import Sequence
@@ -12,9 +15,9 @@ import numpy as np
 
 from partway.reporting import Chart, Level, Lines, LineSeries, Table, format_value
 from partway.studies import paper
-from partway.studies.busy_centre import Busy, play_busy
+from partway.studies.busy_centre import simulated
 from partway.studies.data_centre import MEASURED_S
-from partway.studies.findings import Finding, StudyResult, at_most, compare, within
+from partway.studies.findings import Finding, StudyResult, compare, within
 from partway.studies.load_models import SHARING, SLOW_IN_ALL, LoadModel, one_queue, residual_s
 from partway.studies.setup import CostTable, FloatArray, PaperLink, Setup
 from partway.studies.study import Study
@@ -22,10 +25,8 @@ from partway.studies.study import Study
 LOADS = tuple(step / 20 for step in range(19))  # 0 to 90 %
 _BUSIEST = LOADS[-1]
 _TICKS = (0.0, 0.15, 0.3, 0.45, 0.6, 0.75, 0.9)
-_PLAYED = (0.3, 0.6, 0.9)
 _NETWORK, _LINK, _DEVICE = "alexnet", "Wi-Fi", "CPU"
 _NEAR = 0.2
-_MOST = 1.02
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +49,7 @@ def run(setup: Setup) -> StudyResult:
     table, link = setup.table(_NETWORK, setup.device(_DEVICE)), setup.link(_LINK)
     services_s = service_times_s(setup)
     curves = tuple(_Curve.of(model, table, link) for model in (one_queue(services_s), SHARING, SLOW_IN_ALL))
-    played, untold = play_busy(setup, table, link, loads=_PLAYED)
+    played = simulated(setup, table, link, services_s)
     return StudyResult(
         findings=(
             compare(
@@ -58,15 +59,15 @@ def run(setup: Setup) -> StudyResult:
                 mark=within(_NEAR, float(paper.IDLE_SERVER_S.value)),
             ),
             _busy(curves, services_s, table, link),
-            _bounded(curves, table),
-            *_played(played, float(table.device_s[-1])),
+            *played.findings,
         ),
-        tables=(_table(curves), *_played_tables(played)),
+        tables=(_table(curves), *played.tables),
         charts=(_chart(curves, float(table.device_s[-1])),),
         assumptions=(
             *(f"{curve.model.name[0].upper()}{curve.model.name[1:]}: {curve.model.words}." for curve in curves),
-            *untold,
+            *played.assumptions,
         ),
+        left_out=played.left_out,
     )
 
 
@@ -105,38 +106,6 @@ def _busy(curves: Sequence[_Curve], services_s: FloatArray, table: CostTable, li
     )
 
 
-def _bounded(curves: Sequence[_Curve], table: CostTable) -> Finding:
-    device_s = float(table.device_s[-1])
-    worst_s = {curve.model.name: float(curve.best_s.max()) for curve in curves}
-    told = ", ".join(f"{format_value(value, 's')} where {name}" for name, value in worst_s.items())
-    return compare(
-        paper.CUT_UNDER_LOAD_S,
-        max(worst_s.values()),
-        kind="predicted",
-        mark=at_most(_MOST * device_s, f"under {_MOST:g}x device-only"),
-        note=f"who knows the mean load never takes longer than device-only, {format_value(device_s, 's')}, whatever "
-        f"the model: {told}. The simulated rows are of devices that only hear of it",
-    )
-
-
-def _played(played: Sequence[Busy], device_s: float) -> tuple[Finding, ...]:
-    return tuple(
-        Finding(
-            figure="15",
-            quantity=f"simulated at {each.load:.0%}: cut anew by what answers tell, against device-only",
-            paper=None,
-            ours=each.adaptive_s / device_s,
-            unit="x",
-            kind="predicted",
-            certainty="computed",
-            mark=at_most(_MOST, f"under {_MOST:g}x device-only"),
-            note=f"{format_value(each.adaptive_s, 's')} on average, {each.offloaded:.0%} of the queries offloaded; "
-            f"server-only {format_value(each.server_only_s, 's')}, of which {format_value(each.wait_s, 's')} waiting",
-        )
-        for each in played
-    )
-
-
 def _table(curves: Sequence[_Curve]) -> Table:
     names = [curve.model.name for curve in curves]
     return Table(
@@ -150,28 +119,6 @@ def _table(curves: Sequence[_Curve]) -> Table:
             )
             for place, load in enumerate(LOADS)
             if place % 2 == 0
-        ),
-    )
-
-
-def _played_tables(played: Sequence[Busy]) -> tuple[Table, ...]:
-    if not played:
-        return ()
-    return (
-        Table(
-            title="The same simulated: one queue, and devices that hear of the load from answers",
-            columns=("load", "busy", "wait", "server-only", "cut anew", "offloaded"),
-            rows=tuple(
-                (
-                    f"{each.load:.0%}",
-                    f"{each.utilisation:.1%}",
-                    format_value(each.wait_s, "s"),
-                    format_value(each.server_only_s, "s"),
-                    format_value(each.adaptive_s, "s"),
-                    f"{each.offloaded:.0%}",
-                )
-                for each in played
-            ),
         ),
     )
 

@@ -179,7 +179,8 @@ def _flat(table: CostTable, trace: Trace, ways: Ways, setup: Setup) -> Finding:
         f"server-only takes up to {spike:.3g} times its median; {np.mean(ways.chosen_s > most_s):.1%} of the queries "
         f"that are cut anew take longer than {_MOST:g} of device-only, {ways.chosen_s.max() / ways.device_only_s:.3g}x "
         f"at worst; it is flat with {sum(seconds <= most_s for seconds in others_s)} of {_OTHER_SEEDS} other seeds, "
-        f"{max(others_s) / ways.device_only_s:.3g}x with the worst. Counted as flat up to {_MOST:g} of device-only, as a spike from {_SPIKE:g} times the median"
+        f"{max(others_s) / ways.device_only_s:.3g}x with the worst. Counted as flat up to {_MOST:g} of device-only, as "
+        f"a spike from {_SPIKE:g} times the median"
     )
     would = "; ".join(
         (
