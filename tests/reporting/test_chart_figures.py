@@ -87,3 +87,25 @@ def test_bars_side_by_side_say_their_values_while_there_is_room() -> None:
     found = texts(Chart(name="a", title="", panels=(many,)))
     assert "layer45" in found
     assert "123 ms" not in found
+
+
+def test_points_that_are_not_joined_have_a_mark_each_and_a_line_where_both_are_the_same() -> None:
+    points = tuple((10.0 ** (-place / 50), 10.0 ** (-place / 50)) for place in range(100))
+    lines = Lines(
+        title="",
+        series=(LineSeries(name="unseen", points=()), LineSeries(name="seen", points=points, joined=False)),
+        x_unit="s",
+        x_axis="measured",
+        unit="s",
+        axis="ours",
+        x_logarithmic=True,
+        logarithmic=True,
+        diagonal="both the same",
+    )
+    chart = Chart(name="a", title="", panels=(lines,))
+    (drawn,) = encode_chart(chart, "svg")
+    found = "\n".join(ET.fromstring(drawn).itertext())
+    assert "both the same" in found
+    assert "seen" in found.splitlines()
+    assert "unseen" not in found
+    assert drawn.count(b"<use") >= len(points)  # ticks are fewer

@@ -171,14 +171,18 @@ def _draw_lines(axes: "Axes", panel: Lines, *, narrow: bool) -> None:
         axes.plot(
             xs,
             ys,
-            label=_plain(series.name),
+            label=_plain(series.name) if xs else "",
             color=colour,
-            linestyle=dashes,
-            marker=marker if len(xs) <= _FEW_POINTS else "",
+            linestyle=dashes if series.joined else "",
+            marker=marker if not series.joined or len(xs) <= _FEW_POINTS else "",
             markersize=4,
             linewidth=1.4,
             drawstyle="steps-post" if series.steps else "default",
         )
+    if panel.diagonal:
+        every = [value for series in panel.series for point in series.points for value in point]
+        ends = min(every), max(every)
+        axes.plot(ends, ends, label=_plain(panel.diagonal), color="black", linewidth=0.9, linestyle=(0, (5, 3)))
     axes.set_xlabel(_plain(panel.x_axis), fontsize="small")
     _finish(axes, panel.title, panel.axis, panel.levels, narrow=narrow)
     scale_axis(axes, "x", panel.x_unit, logarithmic=panel.x_logarithmic)

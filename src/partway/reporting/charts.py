@@ -86,17 +86,20 @@ class Bars:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LineSeries:
-    """Points that are joined.
+    """Points, joined or each for itself.
 
     Attributes:
         name: for the legend; empty for none.
-        points: horizontal and vertical value of each, from left to right.
+        points: horizontal and vertical value of each, from left to right where joined; with none it is not drawn, and
+            the next keeps its own look.
         steps: whether a value holds until the next point.
+        joined: whether lines join them; else each has a mark.
     """
 
     name: str
     points: tuple[tuple[float, float], ...]
     steps: bool = False
+    joined: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +117,7 @@ class Lines:
         logarithmic: whether the vertical axis is.
         levels: values to hold the lines against.
         x_ticks: horizontal values that are labelled; empty for those that fit.
+        diagonal: name of the line on which both values are the same; empty for none.
     """
 
     title: str
@@ -126,6 +130,7 @@ class Lines:
     logarithmic: bool = False
     levels: tuple[Level, ...] = ()
     x_ticks: tuple[float, ...] = ()
+    diagonal: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
