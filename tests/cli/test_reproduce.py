@@ -49,6 +49,14 @@ def test_json_is_one_document_with_the_documented_keys(partway: Command) -> None
     assert {len(row) for row in layers["rows"]} == {len(layers["columns"])}
 
 
+def test_a_study_of_no_figure_is_asked_for_by_name(partway: Command) -> None:
+    finished = partway("reproduce", "--figure", "layers")
+    assert finished.text.startswith("Against the authors' own layer times quantity paper")
+    document = partway("reproduce", "--figure", "layers", "--json").document
+    assert {"layers", "10-12", "16"} == {row["figure"] for row in document["rows"]}
+    assert {"authors' files", "quoted", "second-hand"} == {row["certainty"] for row in document["rows"]}
+
+
 def test_the_last_line_counts_marks_that_could_be_missed_apart_and_what_disagrees_without_one(partway: Command) -> None:
     finished = partway("reproduce", "--figure", "3")
     assert "marks 3 of 3 marks that could be missed are met: 3 of 3 on sensitivity rows; 4 more could" in finished.text
@@ -96,7 +104,7 @@ def test_wrong_words_are_one_line(partway: Command, tmp_path: Path) -> None:
 def test_help_says_what_the_kinds_mean(partway: Command) -> None:
     finished = partway("reproduce", "--help")
     assert finished.status == 0
-    for word in ("fitted", "predicted", "sensitivity", "--figure", "--output", "--seed", "--json", "15, 16"):
+    for word in ("fitted", "predicted", "sensitivity", "--figure", "--output", "--seed", "--json", "15, 16, layers"):
         assert word in finished.text
 
 

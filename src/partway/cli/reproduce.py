@@ -20,6 +20,7 @@ _EXAMPLES = """examples:
   partway reproduce                         every figure, what is missed and why
   partway reproduce --figure 6              one, with its notes and all cuts
   partway reproduce --output paper          a page and pictures, in paper/
+  partway reproduce --figure layers         against the authors' layer times
   partway reproduce --json                  the same, tables too, for programs
 
 Everything is calculated: no network runs, nothing is measured on this machine.
@@ -28,18 +29,20 @@ A row is `fitted` where the paper's machines were calibrated on its number,
 that the sources do not settle; then it is shown over a range.
 """
 
-_KNOWN = tuple(sorted({figure for study in STUDIES for figure in study.figures}))
+_FIGURES = tuple(map(str, sorted({figure for study in STUDIES for figure in study.figures})))
+_KNOWN = (*_FIGURES, *(study.name for study in STUDIES if study.name))
 
 
-def parse_figure(text: str) -> int:
-    """The number of a figure that some study covers.
+def parse_figure(text: str) -> str:
+    """The number of a figure that some study covers, or the name of a study.
 
     Raises:
         InputError: it is none.
     """
-    if not (text.isascii() and text.isdigit()) or int(text) not in _KNOWN:
-        raise InputError(f"{text!r} is no figure that is reproduced; they are {_list_known()}")
-    return int(text)
+    known = text.lstrip("0") if text.isdigit() else text
+    if known not in _KNOWN:
+        raise InputError(f"{text!r} is no figure that is reproduced; they are {', '.join(_KNOWN)}")
+    return known
 
 
 def parse_folder(text: str) -> Path:
@@ -51,10 +54,6 @@ def parse_folder(text: str) -> Path:
     if not text:
         raise InputError("an empty name is no folder; give one, or . for the current folder")
     return Path(text)
-
-
-def _list_known() -> str:
-    return ", ".join(map(str, _KNOWN))
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -71,7 +70,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         default=[],
         type=as_argument(parse_figure),
         metavar="N",
-        help=f"only this figure of the paper, with notes and tables (repeatable): {_list_known()}",
+        help=f"only this figure of the paper or this study, with notes and tables (repeatable): {', '.join(_KNOWN)}",
     )
     parser.add_argument(
         "--output",
@@ -110,10 +109,10 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _chosen(figures: list[int]) -> tuple[Study, ...]:
-    if not figures:
+def _chosen(wanted: list[str]) -> tuple[Study, ...]:
+    if not wanted:
         return STUDIES
-    return tuple(study for study in STUDIES if not frozenset(figures).isdisjoint(study.figures))
+    return tuple(study for study in STUDIES if not {study.name, *map(str, study.figures)}.isdisjoint(wanted))
 
 
 def _require_folder(folder: Path) -> None:

@@ -38,6 +38,7 @@ _WORDS = (
     ("second-hand", "it is told by others who cite the paper"),
     ("from memory", "it is remembered of the paper and was checked for consistency"),
     ("computed", "it was calculated from other numbers"),
+    ("authors' files", "no number of the paper's: its authors filed what they had measured with another project"),
 )
 _NEAR = 0.2  # of the paper's number, for rows without a mark
 _FOOTER = "Made by partway reproduce."
@@ -52,13 +53,17 @@ class Reproduced:
 
     @property
     def title(self) -> str:
-        """The figures and what they are about: `Figures 3, 4: ...`."""
+        """The figures and what they are about: `Figures 3, 4: ...`; the study's own where it is about none."""
         figures = self.study.figures
+        if not figures:
+            return self.study.title
         return f"Figure{'s' * (len(figures) > 1)} {', '.join(map(str, figures))}: {self.study.title}"
 
     @property
     def short(self) -> str:
         """The same in a few words: `3-4: status quo`."""
+        if not self.study.figures:
+            return self.study.short
         first, last = self.study.figures[0], self.study.figures[-1]
         return f"{first}{f'-{last}' if last > first else ''}: {self.study.short}"
 

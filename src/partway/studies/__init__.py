@@ -8,6 +8,7 @@ The other modules are one study each. Called by `partway reproduce`.
 
 from partway.studies import (
     against_maui,
+    authors_layers,
     best_cuts,
     every_cut,
     layer_costs,
@@ -35,7 +36,9 @@ STUDIES: tuple[Study, ...] = (
     varying_link.STUDY,
     server_load.STUDY,
     throughput.STUDY,
+    authors_layers.STUDY,
 )
-"""In the order of the last of the paper's figures that they are about; some figures have several."""
+"""In the order of the last of the paper's figures that they are about; some figures have several, and who is about none
+comes last."""
 
 __all__ = ["STUDIES", "Finding", "Setup", "Study", "StudyResult"]

@@ -18,8 +18,9 @@ Kind = Literal["fitted", "predicted", "sensitivity"]
 """`fitted`: the machines were calibrated on it, or it follows from such numbers alone. `predicted`: nothing was
 calibrated on it. `sensitivity`: it hangs on an assumption that the sources do not settle, and is shown over a range."""
 
-Certainty = Literal["quoted", "second-hand", "from memory", "computed"]
-"""Where the paper's number comes from: its text or abstract, others who cite it, memory of it, or arithmetic on it."""
+Certainty = Literal["quoted", "second-hand", "from memory", "computed", "authors' files"]
+"""Where the paper's number comes from: its text or abstract, others who cite it, memory of it, or arithmetic on it.
+What its authors filed with DjiNN is no number of the paper's, and says so."""
 
 Unit = Literal["s", "J", "B", "x", "share", "count", "yes"]
 """Seconds, joules, bytes, a factor, a share of 1, a count, or a statement that holds or does not."""
