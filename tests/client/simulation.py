@@ -42,6 +42,7 @@ from partway.link import Link
 from partway.wire import (
     COSTS_MODEL,
     DIGEST,
+    TURNED_AWAY,
     CostAnswer,
     InferRequest,
     InferResponse,
@@ -52,12 +53,14 @@ from partway.wire import (
     encode_cost_answer,
     encode_load,
     encode_response,
+    read_queue_within_s,
 )
 
 Arrays = Mapping[str, np.ndarray]
 Kind = Literal[
     "refused", "reset", "blackhole", "drip", "corrupt", "half-closed", "another model", "loading", "slow", "late",
-    "twice", "RESOURCE_EXHAUSTED", "NOT_FOUND", "FAILED_PRECONDITION", "INVALID_ARGUMENT", "INTERNAL",
+    "twice", "crowded", "turned away for nothing",
+    "RESOURCE_EXHAUSTED", "NOT_FOUND", "FAILED_PRECONDITION", "INVALID_ARGUMENT", "INTERNAL",
     "UNAUTHENTICATED", "UNIMPLEMENTED", "DEADLINE_EXCEEDED",
 ]  # fmt: skip
 KINDS: tuple[Kind, ...] = Kind.__args__  # type: ignore[attr-defined]  # a Literal's words
@@ -221,12 +224,17 @@ class SimulatedServer:
             error = ServerRefused("FAILED_PRECONDITION", "another model is served under that name")
             self._fail(call, now_s + self.link.rtt_s / 2, error)
             return
-        queue_s = max(0.0, self._free_s - now_s)
+        queue_s = max(0.0, self._free_s - now_s) + (self.chance.uniform(0.0, 0.5) if kind == "crowded" else 0.0)
         service_s = (
             self._tail_s(request) * (self.chance.uniform(2.0, 60.0) if kind == "slow" else 1.0)
             if query is None
             else 1e-4
         )
+        within_s = read_queue_within_s(request.parameters)
+        away = within_s is not None and queue_s > within_s
+        if away or kind == "turned away for nothing":
+            self._turn_away(call, request, sent_s, 0.0 if not away else queue_s)
+            return
         waits_s = queue_s if query is None else 0.0
         if query is None:
             self._free_s = now_s + queue_s + service_s
@@ -239,6 +247,12 @@ class SimulatedServer:
         answered_s = now_s + waits_s + service_s + late_s + self._down_s()
         for again_s in (0.0, 0.01) if kind == "twice" else (0.0,):
             self.world.at(answered_s + again_s, partial(self._come_back, call, request, read, sent_s))
+
+    def _turn_away(self, call: SimulatedCall, request: InferRequest, sent_s: float, queue_s: float) -> None:
+        load = Load(queue_delay_s=queue_s, slowdown=1.0, service_s=0.0, queue_s=0.0)
+        response = InferResponse(model_name="simulated", parameters={**encode_load(load), TURNED_AWAY: True})
+        back = partial(self._come_back, call, request, lambda: response, sent_s)
+        self.world.at(self.world.now_s + self._down_s(), back)
 
     def _come_back(
         self, call: SimulatedCall, request: InferRequest, read: Callable[[], InferResponse], sent_s: float

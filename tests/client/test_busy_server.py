@@ -1,5 +1,7 @@
 """One device beside a server that others keep busy: hardly worse off than alone, and there where it has room."""
 
+import math
+
 import numpy as np
 import pytest
 
@@ -34,14 +36,24 @@ class Server:
             self._next_s = next(self._others_s)
         return max(0.0, self._free_s - now_s)
 
-    def serve(self, now_s: float) -> float:
-        """When a request that comes now is answered."""
-        self._free_s = now_s + self.queue_delay_s(now_s) + TAIL_S
+    def serve(self, now_s: float, within_s: float) -> float | None:
+        """When a request that comes now is answered; None where it is turned away."""
+        queue_s = self.queue_delay_s(now_s)
+        if queue_s > within_s:
+            return None
+        self._free_s = now_s + queue_s + TAIL_S
         return self._free_s
 
 
-def mean_over_alone(utilisation: float, alone_s: float, seed: int) -> float:
-    """Mean latency of five minutes, over what the device takes alone."""
+def mean_over_alone(utilisation: float, alone_s: float, seed: int, *, turns_away: bool = True) -> float:
+    """Mean latency of five minutes, over what the device takes alone.
+
+    Args:
+        utilisation: of the server by others.
+        alone_s: what the device takes.
+        seed: of chance.
+        turns_away: whether the server knows how to, as one of Partway's does.
+    """
     clock, hedge = FakeClock(), Hedge()
     server = Server(utilisation, np.random.default_rng(seed))
     observer = Observer(prior=LINK, clock=clock, generator=np.random.default_rng(seed + 1))
@@ -67,13 +79,21 @@ def mean_over_alone(utilisation: float, alone_s: float, seed: int) -> float:
         else:
             outlook = Outlook.of(remote, local, conditions, observer.link)
             wait_s = hedge.wait_s(outlook)
-            answered_s = server.serve(start_s + up_s + LINK.rtt_s / 2) + back_s - start_s
-            took_s = min(answered_s, wait_s + alone_s)
-            hedge.saw(outlook, took_s)
-            if took_s == answered_s:
+            within_s = outlook.bearable_queue_s if turns_away else None
+            arrived_s = start_s + up_s + LINK.rtt_s / 2
+            done_s = server.serve(arrived_s, math.inf if within_s is None else within_s)
+            if done_s is None:
+                hear(arrived_s + back_s, UP_BYTES, 0)
+                heard_s = clock.now_s
+                took_s = heard_s - start_s + alone_s
+            else:
+                answered_s = done_s + back_s - start_s
+                took_s = min(answered_s, wait_s + alone_s)
+                hedge.saw(outlook, took_s)
+            if done_s is not None and took_s == answered_s:
                 hear(start_s + took_s, UP_BYTES, 4000)
                 heard_s = clock.now_s
-            else:
+            elif done_s is not None:
                 clock.now_s = start_s + took_s
                 observer.saw_silence(up_bytes=UP_BYTES, waited_s=took_s, rest_s=outlook.rest_s, queue_s=outlook.queue_s)
         taken_s.append(took_s)
@@ -81,12 +101,15 @@ def mean_over_alone(utilisation: float, alone_s: float, seed: int) -> float:
     return float(np.mean(taken_s)) / alone_s
 
 
-@pytest.mark.parametrize("alone_s", [0.17, 0.25])
-@pytest.mark.parametrize("utilisation", [0.5, 0.8, 0.9])
-def test_a_device_beside_a_busy_server_is_hardly_slower_than_alone(utilisation: float, alone_s: float) -> None:
-    ratios = [mean_over_alone(utilisation, alone_s, seed) for seed in range(6)]
-    assert np.mean(ratios) <= 1.05
+@pytest.mark.parametrize(
+    ("utilisation", "turns_away", "most"), [(0.5, True, 0.9), (0.8, True, 1.0), (0.9, True, 1.02), (0.9, False, 1.05)]
+)
+def test_a_device_beside_a_busy_server_is_hardly_slower_than_alone(
+    utilisation: float, turns_away: bool, most: float
+) -> None:
+    ratios = [mean_over_alone(utilisation, 0.17, seed, turns_away=turns_away) for seed in range(6)]
+    assert np.mean(ratios) <= most
 
 
 def test_a_device_that_would_take_long_alone_goes_on_asking_a_busy_server() -> None:
-    assert np.mean([mean_over_alone(0.8, 0.43, seed) for seed in range(4)]) < 0.65
+    assert np.mean([mean_over_alone(0.8, 0.43, seed) for seed in range(4)]) < 0.6

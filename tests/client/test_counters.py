@@ -30,14 +30,14 @@ def test_every_request_is_counted_once_by_how_it_ended_from_any_thread() -> None
         (result(offloaded=True, hedged=True), None),
         (result(offloaded=False, hedged=True, fell_back=True), None),
         (result(offloaded=False, fell_back=True), Fault.DAMAGED),
-        (result(offloaded=False), None),
+        (result(offloaded=False, fell_back=True), None),
     )
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda end: tally.count(*end), ends * 20))
     counters = tally.read(breaker_openings=3)
     assert (counters.requests, counters.offloaded, counters.breaker_openings) == (100, 40, 3)
     assert (counters.hedged, counters.hedges_won_by_server, counters.hedges_won_by_device) == (40, 20, 20)
-    assert counters.fell_back == {"late": 20, "damaged": 20}
+    assert counters.fell_back == {"late": 20, "damaged": 20, "turned_away": 20}
 
 
 @pytest.mark.parametrize("served", [True, False])

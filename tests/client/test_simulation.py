@@ -30,6 +30,7 @@ def test_the_histories_have_every_trouble_and_every_end() -> None:
     assert {trouble.kind for history in histories for trouble in history.troubles} == set(KINDS)
     ends = {(one.result.hedged, one.result.won_by) for history in histories for one in history.asked}
     assert ends == {(False, "server"), (False, "device"), (True, "server"), (True, "device")}
+    assert any("waited" in one.result.reason for history in histories for one in history.asked), "none was turned away"
     assert any(one.breaker == state for state in ("open", "half-open") for h in histories for one in h.asked)
 
 

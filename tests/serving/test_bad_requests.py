@@ -21,7 +21,7 @@ from tests.wire.rest_bodies import Body, rest_body
 from partway.graph import Binding
 from partway.serving import Server
 from partway.serving.statuses import Status
-from partway.wire import CRC32, InferRequest, Method, Parameter, Tensor, encode_request
+from partway.wire import CRC32, QUEUE_WITHIN, InferRequest, Method, Parameter, Tensor, encode_request
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "serving.md"
 
@@ -119,6 +119,9 @@ def cases(folder: Path) -> Mapping[str, Case]:
         "no tensor": record_case(bad, "the request feeds no tensor", "chain", {}),
         "a timeout that is none": record_case(
             bad, "expected microseconds", "chain", image(), parameters={"timeout": -1}
+        ),
+        "a queue that it may wait for that is none": record_case(
+            bad, "expected microseconds", "chain", image(), parameters={QUEUE_WITHIN: "soon"}
         ),
         "a cost query that is none": record_case(bad, "costs came with tensors ['image']", "partway.costs", image()),
         "more bytes than are accepted": record_case(Status.MESSAGE_TOO_LONG, "", "dynamic", large),

@@ -4,6 +4,8 @@ from concurrent.futures import CancelledError, Future
 from typing import TypeVar
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tests.serving.support import PATIENCE_S, Clock
 
 from partway.errors import EngineError, ModelUnavailable, RequestExpired, ServerBusy
@@ -135,6 +137,24 @@ def test_the_queue_delay_is_what_waits_and_the_rest_of_what_runs(
     assert executor.load().queue_delay_s == pytest.approx(2.5 + 3.0)
     clock.advance(10.0)
     assert executor.load().queue_delay_s == pytest.approx(3.0)
+
+
+@given(within_s=st.floats(0.0, 20.0), lasts_s=st.lists(st.floats(0.0, 3.0), max_size=4))
+def test_who_would_wait_longer_than_it_may_is_turned_away_and_nobody_else(
+    within_s: float, lasts_s: list[float]
+) -> None:
+    executor, blocker = Executor(clock=Clock(), capacity=8), Blocker()
+    try:
+        executor.submit(blocker, expected_s=4.0)
+        assert blocker.began.wait(PATIENCE_S)
+        waiting = [executor.submit(lambda: "waited", expected_s=seconds) for seconds in lasts_s]
+        load = executor.turns_away(within_s, share="", line="", seat=None)
+        assert (load is not None) == (4.0 + sum(lasts_s) > within_s)
+        assert load is None or load.queue_delay_s == pytest.approx(4.0 + sum(lasts_s))
+        assert executor.waiting == len(waiting), "asking takes no place"
+    finally:
+        blocker.released.set()
+        executor.close()
 
 
 def test_an_idle_executor_reports_no_delay(executor: Executor) -> None:

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import grpc
@@ -32,7 +33,17 @@ from tests.wire.rest_bodies import rest_body
 
 from partway.errors import EngineError, InputError
 from partway.serving import Server, ServerOptions, run_server
-from partway.wire import STATE_HEADER, Health, InferRequest, Method, decode_ready, encode_request
+from partway.wire import (
+    QUEUE_WITHIN,
+    STATE_HEADER,
+    TURNED_AWAY,
+    Health,
+    InferRequest,
+    Method,
+    decode_load,
+    decode_ready,
+    encode_request,
+)
 
 Code = grpc.StatusCode
 ROOT = Path(__file__).parents[2]
@@ -224,6 +235,33 @@ def test_a_full_queue_is_resource_exhausted_and_recovers(chain: Path, request_fo
         assert running.code() is Code.OK
         assert queued.code() is Code.OK
         client.infer(request_for_chain)
+
+
+def test_who_may_wait_for_less_than_the_queue_lasts_is_turned_away_at_once(
+    chain: Path, request_for_chain: InferRequest
+) -> None:
+    with gated_server(chain) as (server, gate, client):
+        gate.opened.set()
+        client.infer(request_for_chain)  # which tells what the next will take
+        gate.opened.clear()
+        gate.running.clear()
+        running = begin(client, request_for_chain)
+        assert gate.running.wait(PATIENCE_S)
+        queued = begin(client, request_for_chain)
+        wait_for(lambda: waiting(server) == 1, client)
+        hurried = replace(request_for_chain, parameters={**request_for_chain.parameters, QUEUE_WITHIN: 0})
+        away = client.infer(hurried)
+        assert (away.tensors, away.parameters[TURNED_AWAY]) == ((), True)
+        load = decode_load(away.parameters)
+        assert load is not None
+        assert load.queue_delay_s > 0.0
+        patient = begin(client, replace(hurried, parameters={QUEUE_WITHIN: 3_600_000_000}))
+        wait_for(lambda: waiting(server) == 2, client)
+        gate.opened.set()
+        assert [call.code() for call in (running, queued, patient)] == [Code.OK] * 3
+        answer = client.infer(hurried)
+        assert answer.tensors
+        assert TURNED_AWAY not in answer.parameters
 
 
 def test_more_bytes_in_flight_than_may_be_are_refused_before_decoding(

@@ -13,6 +13,7 @@ from functools import partial
 
 from partway.client.bound import BoundModel
 from partway.client.breaker import Fault
+from partway.client.exchange import TurnedAway
 from partway.client.hedge import Outlook
 from partway.client.packing import Packer
 from partway.client.race import Finish, race
@@ -100,6 +101,10 @@ def _explain(
     if finish.error is None:
         late = f"no answer within {format_duration(request.hedge_wait_s or 0.0)}, nor before the device had its own"
         request.reason = f"finished alone: {late}"
+    elif isinstance(finish.error, TurnedAway):
+        request.reason = f"finished alone: {finish.error}"
+        logger.debug("turned_away cut=%s reason=%s", "+".join(cut.crossing), request.reason)
+        return
     else:
         request.reason, request.fault = f"finished alone: {finish.error}", Fault.of(finish.error)
         if refused_codec(finish.error, tensors):

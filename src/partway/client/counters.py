@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from partway.client.breaker import Fault
 from partway.client.result import Result
 
+_TURNED_AWAY = "turned_away"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counters:
@@ -23,8 +25,8 @@ class Counters:
         hedged: begun on the device beside a server that was late.
         hedges_won_by_device: of the hedged, those that the device finished first, or alone.
         hedges_won_by_server: of the hedged, those with the server's answer.
-        fell_back: how many asked the server in vain, by what went wrong (`partway.client.breaker.Fault`'s words); what
-            never happened is left out.
+        fell_back: how many asked the server in vain, by what went wrong (`partway.client.breaker.Fault`'s words, and
+            `turned_away` where its queue was too long to wait for); what never happened is left out.
         breaker_openings: how often requests ceased to be sent.
     """
 
@@ -50,7 +52,8 @@ class Tally:
 
         Args:
             result: what came of it.
-            fault: what went wrong on the server's side; None where it fell back merely because the answer was late.
+            fault: what went wrong on the server's side; None where it fell back merely because the answer was late, or
+                was not to be waited for.
         """
         with self._lock:
             self._requests += 1
@@ -58,7 +61,8 @@ class Tally:
             self._hedged += result.hedged
             self._won += result.hedged and result.offloaded
             if result.fell_back:
-                self._fell_back[(fault or Fault.LATE).value] += 1
+                late = Fault.LATE.value if result.hedged else _TURNED_AWAY
+                self._fell_back[late if fault is None else fault.value] += 1
 
     def read(self, *, breaker_openings: int) -> Counters:
         """The numbers of this moment.

@@ -10,9 +10,10 @@ import numpy as np
 
 from partway.client.call import Call
 from partway.client.hedge import Outlook
-from partway.errors import WireError
+from partway.errors import ServerError, WireError
 from partway.graph import Model
-from partway.wire import InferRequest, Load, decode_load
+from partway.units import format_duration
+from partway.wire import TURNED_AWAY, InferRequest, Load, decode_load, read_queue_within_s
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +47,19 @@ class Exchange:
         return max(0.0, self.round_trip_s - self.server_s)
 
 
+class TurnedAway(ServerError):
+    """The request would have waited in the server's queue for longer than what is left of it takes here.
+
+    Attributes:
+        exchange: what asking took, without outputs.
+    """
+
+    def __init__(self, exchange: Exchange) -> None:
+        queue_s = exchange.load.queue_delay_s if exchange.load is not None else 0.0
+        super().__init__(f"it would have waited {format_duration(queue_s)} in the server's queue")
+        self.exchange = exchange
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SentRequest:
     """A request that is on its way.
@@ -71,17 +85,25 @@ class SentRequest:
     def read(self, timeout_s: float | None = None) -> Exchange:
         """The answer, checked; see `partway.client.race.Sent`."""
         answer = self.call.result(timeout_s)
-        load = decode_load(answer.response.parameters)
-        arrays = {tensor.name: tensor.array for tensor in answer.response.tensors}
-        _check_outputs(self.model, self.request.outputs, arrays)
-        return Exchange(
-            outputs=arrays,
+        exchange = Exchange(
+            outputs={tensor.name: tensor.array for tensor in answer.response.tensors},
             up_bytes=answer.up_bytes,
             down_bytes=answer.down_bytes,
             round_trip_s=answer.round_trip_s,
-            load=load,
+            load=decode_load(answer.response.parameters),
             fresh=answer.fresh,
         )
+        if answer.response.parameters.get(TURNED_AWAY) is True:
+            self._check_turned_away(exchange)
+            raise TurnedAway(exchange)
+        _check_outputs(self.model, self.request.outputs, exchange.outputs)
+        return exchange
+
+    def _check_turned_away(self, exchange: Exchange) -> None:
+        """Refuse to be turned away by a server whose own report gives no reason for it: it would go on for ever."""
+        within_s = read_queue_within_s(self.request.parameters)
+        if within_s is None or exchange.load is None or exchange.load.queue_delay_s < within_s:
+            raise WireError("the server turned the request away, and reports no queue that is longer than it may be")
 
     def on_done(self, callback: Callable[[], object]) -> None:
         """Have something called once `read` need not wait."""

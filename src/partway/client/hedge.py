@@ -94,6 +94,14 @@ class Outlook:
         """Of `remaining_s`, all but the crossing tensors' way: round trip, queue, tail, and the answer's way."""
         return self.remaining_s - self.uplink_s
 
+    @property
+    def bearable_queue_s(self) -> float | None:
+        """How long the request may wait for its turn and still be answered before the device is, told of it at once.
+
+        None where joules count: the device would rather wait.
+        """
+        return None if self.thrifty else max(0.0, self.local_s - (self.rest_s - self.queue_s))
+
 
 def _deviation_s(seconds: float, spread: float) -> float:
     return seconds * min(spread, _MOST_SPREAD)  # of what is not known at all, too

@@ -83,12 +83,7 @@ class LoadView:
 
     def queue_delay_s(self) -> float:
         """What a request that is sent now may wait, in seconds."""
-        return max(self._least_s(), self._weight * self.usual_delay_s)
-
-    @property
-    def usual_delay_s(self) -> float:
-        """The same by the reports alone, as who has no doubt takes them."""
-        return _faded(self._clock() - self._heard_s) * self._queue_delay_s
+        return max(self._least_s(), self._weight * _faded(self._clock() - self._heard_s) * self._queue_delay_s)
 
     def _least_s(self) -> float:
         return self._least_delay_s * _faded(self._clock() - self._overdue_s)

@@ -17,7 +17,6 @@ from partway.planning import Conditions
 from partway.wire import Load
 
 _TELLING_SHARE = 0.3  # of the time that an answer was to take: its request's bytes, if their lateness is to tell
-_QUEUE_OF_UPLINK = 0.2  # of what a request's bytes take: a reported queue that may be why it was late
 _MOST_SLOWER = 4.0  # than believed, by one question without an answer
 _DEVICE_GAIN = 0.2
 _CROWDED_GAIN = 0.02  # of heads beside others: they tell of the crowd, and little of the device
@@ -112,8 +111,8 @@ class Observer:
         """No answer came for as long as it was waited for: the link is at most so fast, or the queue at least so long.
 
         What the server, its queue, the round trip and the answer were to take is no time of the request's bytes; and
-        where those were to take little of it all, the link is hardly why it was late. The queue may be, there and where
-        the server said that it has one.
+        where those were to take little of it all, the link is hardly why it was late. Then it is put down to the queue:
+        a server of Partway's would have turned the request away, and others tell of none.
 
         Args:
             up_bytes: length of the request.
@@ -134,7 +133,7 @@ class Observer:
             telling = up_s >= _TELLING_SHARE * (up_s + rest_s)
             if telling:
                 self._estimator.observe_timeout(at_s=now_s, up_bytes=up_bytes, waited_s=waited_s - rest_s)
-            if not asked and (not telling or self._load.usual_delay_s >= _QUEUE_OF_UPLINK * up_s):
+            elif not asked:
                 self._load.overdue(waited_s - (up_s + rest_s - queue_s))
 
     def saw_head(self, *, expected_s: float, took_s: float, alone: bool) -> None:

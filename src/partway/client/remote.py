@@ -4,13 +4,14 @@ Input: crossing tensors, packed, and how the race for the rest ended. Output: re
 breaker, hedge and observer have been told. Called by requests, and by the session's background work for costs and load.
 """
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from partway.client.bound import BoundModel
 from partway.client.breaker import Breaker, Fault
 from partway.client.call import Call
-from partway.client.exchange import Exchange, SentRequest, size_bytes_of
+from partway.client.exchange import Exchange, SentRequest, TurnedAway, size_bytes_of
 from partway.client.hedge import Hedge, Outlook
 from partway.client.observer import Observer
 from partway.client.race import Finish
@@ -22,9 +23,11 @@ from partway.wire import (
     BINDING,
     CODEC,
     DIGEST,
+    QUEUE_WITHIN,
     CostAnswer,
     CostQuery,
     InferRequest,
+    Parameter,
     Tensor,
     decode_cost_answer,
     decode_load,
@@ -103,11 +106,11 @@ class Remote:
         Raises:
             WireError: the tensors cannot be sent.
         """
+        parameters: dict[str, Parameter] = {DIGEST: model.source_digest, BINDING: binding}
+        if (bearable_s := outlook.bearable_queue_s) is not None:
+            parameters[QUEUE_WITHIN] = math.floor(1e6 * bearable_s)
         request = InferRequest(
-            model_name=self._model_name,
-            tensors=tensors,
-            outputs=tuple(outputs),
-            parameters={DIGEST: model.source_digest, BINDING: binding},
+            model_name=self._model_name, tensors=tensors, outputs=tuple(outputs), parameters=parameters
         )
         wait_s = min(self._timeout_s, self.hedge.wait_s(outlook))
         patience_s = wait_s + max(_LEAST_PATIENCE_S, _PATIENCE_OF_LOCAL * outlook.local_s)
@@ -125,6 +128,8 @@ class Remote:
         if finish.exchange is not None:
             self._heard(finish.exchange, question=False)
             self.hedge.saw(outlook, finish.exchange.round_trip_s)
+        elif isinstance(finish.error, TurnedAway):
+            self._heard(finish.error.exchange, question=False)
         elif finish.error is not None:
             if isinstance(finish.error, ServerUnavailable) and waited_s >= sent.wait_s:
                 self._was_late(sent, waited_s)

@@ -1,8 +1,9 @@
 """The queue in front of the processor, and what it knows of the server's load.
 
     submit -> [ turns, bounded ] -> worker: one job, or several of a group as one -> Served(value, load)
-                 |         |
-             full: busy  late or cancelled: dropped before it runs
+      |          |         |
+      |      full: busy  late or cancelled: dropped before it runs
+    turns_away: before it queues, whoever would wait longer than it may
 
 Input: jobs, each a callable with the seconds that it should take. Output: their results with the `Load` that
 travels on every answer. ONNX Runtime spreads one job over all cores, so one worker is the rule. Called by the
@@ -142,6 +143,22 @@ class Executor:
             raise ServerBusy(self._crowded("send it later or elsewhere"))
         future.add_done_callback(lambda done: self._forget(job) if done.cancelled() else None)
         return future
+
+    def turns_away(self, within_s: float, *, share: str, line: str, seat: Seat | None) -> Load | None:
+        """The load, where a job would wait for its turn for longer than it may; None where it may come.
+
+        Args:
+            within_s: how long it may wait.
+            share: as in `submit`.
+            line: likewise.
+            seat: likewise.
+        """
+        arrival = Job(work=_nothing, share=share, line=line, seat=seat)
+        load = self._load(arrival, self._clock(), service_s=0.0, queue_s=0.0)
+        if load.queue_delay_s <= within_s:
+            return None
+        self._metrics.turned_away()
+        return load
 
     def load(self) -> Load:
         """The load that a request would find now that runs alone, of somebody of whom nothing waits."""

@@ -25,7 +25,7 @@ from partway.serving.callers import Caller
 from partway.serving.computation import Computation
 from partway.serving.decoding import check_coded, read_coded
 from partway.serving.executor import Executor
-from partway.serving.jobs import Served
+from partway.serving.jobs import Seat, Served
 from partway.serving.learning import Learner
 from partway.serving.limits import InFlight, NewPieces
 from partway.serving.lookout import Lookout
@@ -37,12 +37,14 @@ from partway.wire import (
     CODECS,
     COSTS_MODEL,
     DIGEST,
+    TURNED_AWAY,
     CostAnswer,
     CostQuery,
     InferRequest,
     InferResponse,
     Load,
     ModelMetadata,
+    Parameter,
     ServerMetadata,
     Tensor,
     TensorMetadata,
@@ -51,6 +53,7 @@ from partway.wire import (
     decode_cost_query,
     encode_cost_answer,
     encode_load,
+    read_queue_within_s,
 )
 
 logger = logging.getLogger(__name__)
@@ -66,6 +69,7 @@ EXTENSIONS = (
     "partway.crc32",
     "partway.costs",
     "partway.load",
+    "partway.queue_within",
     CODECS,
 )
 
@@ -272,15 +276,16 @@ class Handlers:
         lead_s = now_s - arrived_s
         job = Computation(bound, piece, plain, coded, executor=self._executor, clock=self._clock, lead_s=lead_s)
         job.session = session
-        served = await self._run(source, job, deadline_s, arrived_s, caller)
-        response = InferResponse(
-            model_name=request.model_name,
-            model_version=file.version,
-            id=request.id,
-            tensors=tuple(Tensor(name=name, array=served.value[name]) for name in request.outputs or piece.outputs),
-            parameters=encode_load(served.load),
-        )
-        return Reply(response=response, load=served.load)
+        seat = self._batcher.seat(source, bound, piece, job)
+        within_s = read_queue_within_s(request.parameters)
+        if within_s is not None:
+            load = self._executor.turns_away(within_s, share=caller.name, line=caller.connection, seat=seat)
+            if load is not None:
+                load = replace(load, service_s=max(0.0, self._clock() - arrived_s))
+                return _reply(request, file, (), load, {TURNED_AWAY: True})
+        served = await self._run(job, seat, deadline_s, arrived_s, caller)
+        tensors = tuple(Tensor(name=name, array=served.value[name]) for name in request.outputs or piece.outputs)
+        return _reply(request, file, tensors, served.load)
 
     def _pay(self, caller: Caller, bound: BoundModel, piece: Piece, *, paid: bool) -> None:
         """Count a piece that is about to be built, unless it comes with a shape that counted already."""
@@ -290,7 +295,7 @@ class Handlers:
             self._new_pieces.take(caller.name, (bound.key, piece))
 
     async def _run(
-        self, source: Source, job: Computation, deadline_s: float | None, arrived_s: float, caller: Caller
+        self, job: Computation, seat: Seat | None, deadline_s: float | None, arrived_s: float, caller: Caller
     ) -> Served[Outputs]:
         estimate = job.bound.costs.estimate(job.piece)
         if job.session is not None and job.plain and estimate is not None and estimate.measured:
@@ -299,7 +304,7 @@ class Handlers:
             job.run,
             share=caller.name,
             line=caller.connection,
-            seat=self._batcher.seat(source, job.bound, job.piece, job),
+            seat=seat,
             expected_s=None if estimate is None else estimate.seconds,
             unloaded_s=estimate.seconds if estimate is not None and estimate.measured else None,
             deadline_s=deadline_s,
@@ -366,6 +371,23 @@ class Handlers:
         except ModelNotFound:
             await self._lookout.look()
             return self._repository.find(name, version)
+
+
+def _reply(
+    request: InferRequest,
+    file: ModelFile,
+    tensors: tuple[Tensor, ...],
+    load: Load,
+    more: Mapping[str, Parameter] | None = None,
+) -> Reply:
+    response = InferResponse(
+        model_name=request.model_name,
+        model_version=file.version,
+        id=request.id,
+        tensors=tensors,
+        parameters={**encode_load(load), **(more or {})},
+    )
+    return Reply(response=response, load=load)
 
 
 async def _ended(future: "Future[Served[Outputs]]") -> None:

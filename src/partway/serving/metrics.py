@@ -69,6 +69,9 @@ class Metrics(Protocol):
             size: requests that it answers at once, 1 for one alone.
         """
 
+    def turned_away(self) -> None:
+        """Count a request that was answered at once, without outputs, since it would have waited too long."""
+
     def page(self, accept: str = "") -> tuple[bytes, str]:
         """All of it, and its content type.
 
@@ -84,6 +87,9 @@ class NullMetrics:
         """Nothing."""
 
     def batch(self, size: int) -> None:
+        """Nothing."""
+
+    def turned_away(self) -> None:
         """Nothing."""
 
     def page(self, accept: str = "") -> tuple[bytes, str]:  # noqa: ARG002 - as the protocol has it

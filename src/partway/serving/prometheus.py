@@ -42,6 +42,9 @@ class PrometheusMetrics:
         self._batches = Histogram(
             "partway_batch_requests", "Requests answered by one run.", buckets=_BATCHES, registry=registry
         )
+        self._turned_away = Counter(
+            "partway_turned_away", "Requests that would have waited longer than they may.", registry=registry
+        )
 
     def request(self, ended: Ended) -> None:
         """Count a request that has ended."""
@@ -56,6 +59,10 @@ class PrometheusMetrics:
     def batch(self, size: int) -> None:
         """Count one run of the runtime."""
         self._batches.observe(size)
+
+    def turned_away(self) -> None:
+        """Count a request that would have waited too long."""
+        self._turned_away.inc()
 
     def page(self, accept: str = "") -> tuple[bytes, str]:
         """The page and its content type.

@@ -61,9 +61,12 @@ from partway.wire.parameters import (
     LOAD_SERVICE_US,
     LOAD_SLOWDOWN_PERMILLE,
     MODEL,
+    QUEUE_WITHIN,
     RAW,
     STATE_HEADER,
     TIMEOUT,
+    TURNED_AWAY,
+    read_queue_within_s,
     read_timeout_s,
 )
 from partway.wire.records import (
@@ -98,10 +101,12 @@ __all__ = [
     "MAX_CUTS",
     "MODEL",
     "ORCA_HEADER",
+    "QUEUE_WITHIN",
     "RAW",
     "SERVICE",
     "STATE_HEADER",
     "TIMEOUT",
+    "TURNED_AWAY",
     "CostAnswer",
     "CostQuery",
     "Health",
@@ -159,5 +164,6 @@ __all__ = [
     "read_authorities",
     "read_key_pair",
     "read_lines",
+    "read_queue_within_s",
     "read_timeout_s",
 ]

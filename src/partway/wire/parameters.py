@@ -30,6 +30,12 @@ the extension in the server's metadata."""
 TIMEOUT = "timeout"
 """Request: microseconds after which nobody waits for the answer. Source: Triton's parameters extension."""
 
+QUEUE_WITHIN = "partway.queue_within_us"
+"""Request: microseconds that it may wait for its turn. Where it would wait longer, the server answers at once, with no
+tensors and `TURNED_AWAY`: whoever asks so has a use for the time."""
+TURNED_AWAY = "partway.turned_away"
+"""Answer: true where the queue was longer than the request said that it may be, so that nothing was computed."""
+
 STATE_HEADER = "partway-state"
 """Trailer or header of a refusal that is no failure: `loading` where the same server will answer soon, `draining` where
 it will not."""
@@ -53,12 +59,28 @@ def read_timeout_s(parameters: Mapping[str, Parameter]) -> float | None:
     Raises:
         WireError: it is no whole number of microseconds above 0.
     """
-    timeout_us = parameters.get(TIMEOUT)
-    if timeout_us is None:
+    return _read_seconds(parameters, TIMEOUT, least_us=1)
+
+
+def read_queue_within_s(parameters: Mapping[str, Parameter]) -> float | None:
+    """How long a request may wait for its turn, in seconds; None where it does not say.
+
+    Args:
+        parameters: of the request as a whole.
+
+    Raises:
+        WireError: it is no whole number of microseconds, 0 or more.
+    """
+    return _read_seconds(parameters, QUEUE_WITHIN, least_us=0)
+
+
+def _read_seconds(parameters: Mapping[str, Parameter], name: str, *, least_us: int) -> float | None:
+    value_us = parameters.get(name)
+    if value_us is None:
         return None
-    if not isinstance(timeout_us, int) or isinstance(timeout_us, bool) or timeout_us <= 0:
-        raise WireError(f"parameter {TIMEOUT!r} is {timeout_us!r}; expected microseconds, a whole number above 0")
-    return timeout_us / 1e6
+    if not isinstance(value_us, int) or isinstance(value_us, bool) or value_us < least_us:
+        raise WireError(f"parameter {name!r} is {value_us!r}; expected microseconds, a whole number from {least_us} on")
+    return value_us / 1e6
 
 
 def check_parameter(name: str, value: Parameter) -> None:
