@@ -1,3 +1,6 @@
+from statistics import geometric_mean
+
+import numpy as np
 import pytest
 from tests.studies.support import result_of
 
@@ -35,3 +38,20 @@ def test_the_same_cut_takes_the_same_in_the_tables(setup: Setup) -> None:
     for table in result_of(with_planner.STUDY, setup).tables:
         for _, their_cut, theirs, our_cut, ours, _ in table.rows:
             assert (theirs == ours) or their_cut != our_cut
+
+
+def test_the_papers_cuts_are_chosen_knowing_what_they_are_judged_by(setup: Setup, unsent: Setup) -> None:
+    fastest, thriftiest = result_of(with_planner.STUDY, setup).tables
+    for place, item in enumerate(unsent.configurations()):
+        assert fastest.rows[place][1] == item.table.name_of(int(np.argmin(item.table.latency_s(item.link))))
+        assert thriftiest.rows[place][1] == item.table.name_of(int(np.argmin(item.table.energy_j(item.link))))
+
+
+def test_what_is_gained_without_asr_is_told(setup: Setup, unsent: Setup) -> None:
+    (faster,) = (row for row in result_of(with_planner.STUDY, setup).findings if "times faster" in row.quantity)
+    gains = [
+        ways.gain("packed") / ways.gain("paper")
+        for ways in map(compare_ways, unsent.configurations())
+        if ways.item.network != "kaldi"
+    ]
+    assert faster.note.startswith(f"{geometric_mean(gains):.3g}x without ASR")

@@ -10,6 +10,7 @@ sizes: its sums over a whole network are right, and only their parts are not. Th
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from statistics import geometric_mean
 from types import MappingProxyType
 
 import numpy as np
@@ -53,7 +54,7 @@ def run(setup: Setup) -> StudyResult:
             _finding(paper.MAUI_MEAN, {name: float(values.mean()) for name, values in factors.items()}),
             _finding(
                 replace(paper.MAUI_MEAN, quantity=f"{paper.MAUI_MEAN.quantity}, as a geometric mean"),
-                {name: float(np.exp(np.log(values).mean())) for name, values in factors.items()},
+                {name: geometric_mean(values) for name, values in factors.items()},
             ),
             _finding(
                 paper.MAUI_MAX,

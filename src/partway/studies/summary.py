@@ -8,6 +8,7 @@ Input: tables of costs and links. Output: a `Summary`. Pure. Called by studies o
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from statistics import geometric_mean
 
 import numpy as np
 
@@ -70,9 +71,9 @@ class Summary:
         """The summary of outcomes, at least one."""
         return cls(
             mean_gain=float(outcomes.gains.mean()),
-            geometric_gain=float(np.exp(np.log(outcomes.gains).mean())),
+            geometric_gain=geometric_mean(outcomes.gains),
             max_gain=float(outcomes.gains.max()),
             mean_saved=float(outcomes.saved.mean()),
-            geometric_saved=float(1.0 - np.exp(np.log(1.0 - outcomes.saved).mean())),
+            geometric_saved=1.0 - geometric_mean(1.0 - outcomes.saved),
             max_saved=float(outcomes.saved.max()),
         )

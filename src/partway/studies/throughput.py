@@ -56,7 +56,7 @@ def run(setup: Setup) -> StudyResult:
                 for name, values in measured.items()
             ),
             *(_beside(_CLAIMS[name], values, "in a queue with a target", "") for name, values in queued.items()),
-            *(_planned(_CLAIMS[name], values, gains[name]) for name, values in planned.items()),
+            *(_planned(_CLAIMS[name], values, gains_of(free)[name]) for name, values in planned.items()),
         ),
         tables=(_table(gains, measured, queued, planned, gains_of(free)), _left_table(setup, centres)),
         charts=(_chart(gains, planned),),
@@ -106,7 +106,7 @@ def _by_link(
     ours = float(np.mean(own))
     told = ", ".join(f"{gain:.3g}x with {share:.0%}" for share, gain in zip(GPU_SHARES, own, strict=True))
     missed = "" if mark.met(ours) else f". {_needed(setup, pairs, link, float(np.mean(measured[link.name])))}"
-    idle = ". No gain at all would be as near the paper's" if mark.idle else ""
+    idle = ". No gain at all would meet the mark" if mark.idle else ""
     return compare(
         claim,
         ours,
@@ -193,21 +193,28 @@ def _paper_mean() -> float:
 def _beside(claim: Claim, gains: Sequence[float], how: str, note: str) -> Finding:
     """Another way to the same number: the mean over the mixes, or over all devices together where one has no bound."""
     bounded = not math.isinf(max(gains))
-    together = float(1.0 / np.mean([1.0 / gain for gain in gains]))
     unbounded = "of all mixes together, since one of them leaves nothing to the server"
     return compare(
         replace(claim, quantity=f"{claim.quantity}, {how}"),
-        float(np.mean(gains)) if bounded else together,
+        _over_mixes(gains, together=not bounded),
         kind="sensitivity",
         note=note if bounded else f"{note}; {unbounded}",
         span=(min(gains), max(gains)) if bounded else None,
     )
 
 
+def _over_mixes(gains: Sequence[float], *, together: bool) -> float:
+    """The mean over the mixes, or the gain of all their devices together."""
+    return float(1.0 / np.mean([1.0 / gain for gain in gains])) if together else float(np.mean(gains))
+
+
 def _planned(claim: Claim, gains: Sequence[float], paper_gains: Sequence[float]) -> Finding:
-    """The planner's, beside the paper's cuts and not its number, which was of other terms."""
-    own = format_value(float(np.mean(paper_gains)), "x")
-    note = f"its own cuts, all counted, packed where that pays; {own} at the paper's cuts"
+    """The planner's, beside the paper's cuts by the same reading and not its number, which was of other terms."""
+    own = format_value(_over_mixes(paper_gains, together=math.isinf(max(gains))), "x")
+    note = (
+        f"its own cuts, all counted, packed where that pays; {own} at the paper's cuts where device-only sends no "
+        "result, as here"
+    )
     return replace(_beside(claim, gains, "with partway's planner", note), paper=None, certainty="computed")
 
 
