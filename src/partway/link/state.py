@@ -93,7 +93,7 @@ def _paper_link(*, upload_s: float, down: str) -> Link:
 
 
 # Links of Kang et al., Neurosurgeon, ASPLOS 2017. Uplinks: at which the upload of AlexNet's image takes what Fig. 3
-# says. Downlinks: the paper counts no answers; as its authors have them in their files (DjiNN's repository,
+# says. Downlinks: the paper counts no answers; as its authors have them in their files (claritylab/djinn at 360938d,
 # graph-gen/offloading/prediction_model/neurosurgeon.py). Round trip: none, since the measured uploads hold it.
 _NEUROSURGEON: Mapping[str, Link] = MappingProxyType(
     {

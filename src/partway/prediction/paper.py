@@ -3,7 +3,9 @@
     kernel -> type of layer, its sizes -> linear or logarithmic regression of that type -> seconds
 
 One regression a type of layer, on the features that the paper names, by plain least squares; for each type the linear
-or the logarithmic form, whichever fits its own samples better. What the paper leaves open is settled in its favour:
+or the logarithmic form, whichever fits its own samples better. The paper regresses rates (GFLOPS), for which many of
+these kernels have no operations to count: here seconds are regressed; `layers.regressions` has its rates. What else
+the paper leaves open is settled in its favour:
 
 - It learns from the same kernels and seconds as ours: the profiler's own cost is taken off, and a call of the runtime
   is added to every sum. Caches are warm, as when layers are timed one by one; it does not tell warm from cold.
@@ -17,7 +19,7 @@ or the logarithmic form, whichever fits its own samples better. What the paper l
 It has no `local` layers: ONNX has no such operator. Input: samples, then kernels. Output: seconds through the same
 calls as `Prediction`. Called by evaluation and benchmarks.
 
-Source: Kang et al., Neurosurgeon, ASPLOS 2017, section 4.1.
+Source: Kang et al., Neurosurgeon, ASPLOS 2017, section 5.1.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence

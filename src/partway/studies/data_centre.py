@@ -33,7 +33,7 @@ MEASURED_S: Mapping[str, float] = MappingProxyType(
 )
 """What a query of each network takes on the server, by the paper's authors: sums over the layers.
 
-Source: DjiNN's repository (claritylab/djinn), graph-gen/offloading/gflops/gflops-gpu/server-gpu-layer.csv.
+Source: claritylab/djinn, graph-gen/offloading/gflops/gflops-gpu/server-gpu-layer.csv, of which there is one version.
 """
 
 Left = Callable[[CostTable, PaperLink], float]

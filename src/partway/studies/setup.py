@@ -7,10 +7,11 @@ radio's while the device sends and waits. Called by every study.
     cut k of N layers:   0 is server-only, N is device-only, k runs the first k layers on the device
 
 Read literally, the algorithm's device-only sends its result to the server, and so it is in the program that the paper's
-authors published with DjiNN (graph-gen/offloading/prediction_model/neurosurgeon.py). So it is here; `result_sent=False`
-is the other reading. It decides nothing for images, and nearly all for words and frames, whose results are not small.
+authors published (claritylab/djinn at 360938d, graph-gen/offloading/prediction_model/neurosurgeon.py). So it is here;
+`result_sent=False` is the other reading. It decides nothing for images, and nearly all for words and frames, whose
+results are not small.
 
-Source: Kang et al., Neurosurgeon, ASPLOS 2017, section 4 (Algorithm 1) and section 3 (hardware, links).
+Source: Kang et al., Neurosurgeon, ASPLOS 2017, Algorithm 1, and section 3 for hardware and links.
 """
 
 import math
@@ -34,11 +35,12 @@ LINK_NAMES: Mapping[str, str] = MappingProxyType({"Wi-Fi": "paper-wifi", "LTE": 
 
 _FLOAT_BYTES = 4
 
-DEVICE_POWER_RANGE_W: Mapping[str, tuple[float, float]] = MappingProxyType({"CPU": (3.5, 9.2), "GPU": (5.1, 12.4)})
+DEVICE_POWER_RANGE_W: Mapping[str, tuple[float, float]] = MappingProxyType({"CPU": (3.5, 9.2), "GPU": (5.1, 10.8)})
 """Watts of computing by processor, of the least and the most of the eight networks; the machines' own are AlexNet's.
 The sources give no joules of the status quo to calibrate on, so studies also say at which watts statements turn.
 
-Source: the program of the paper's authors (DjiNN, graph-gen/offloading/prediction_model/neurosurgeon.py).
+Source: the program of the paper's authors (claritylab/djinn at 360938d, graph-gen/offloading/prediction_model/
+neurosurgeon.py); an older version, at 1ceab4c, has 12.4 W for ASR on the GPU.
 """
 
 

@@ -11,8 +11,8 @@ Input: a document, as those that ship with the package, and `Work`. Output: seco
 studies.
 
 Source: Williams, Waterman and Patterson, Roofline, Communications of the ACM 52(4), 2009, for the maximum of
-arithmetic and traffic. A constant for each call is Hockney's half-performance length (Parallel Computing 1981): layers
-of little work reach less of the peak.
+arithmetic and traffic. Hockney and Jesshope, Parallel Computers, Adam Hilger, 1981, for a constant beside it: work of a
+half-performance length takes as long as that constant, and so reaches half the rate.
 """
 
 import math

@@ -9,8 +9,8 @@ and there regresses seconds.
 
 Input: samples of layers. Output: a predictor of layers. Called by studies.
 
-Source: Kang et al., Neurosurgeon, ASPLOS 2017, section 4.1; forms by type and the rate as in the files of its authors
-(DjiNN's repository, graph-gen/offloading/model-fit and prediction_model).
+Source: Kang et al., Neurosurgeon, ASPLOS 2017, section 5.1, whose metric is GFLOPS; forms by type and the rate
+as in the files of its authors (claritylab/djinn at 360938d, graph-gen/offloading/model-fit and prediction_model).
 """
 
 from collections.abc import Mapping, Sequence

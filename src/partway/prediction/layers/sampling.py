@@ -6,7 +6,7 @@ noise on top. Called by studies, which fit regressions to them.
 Sizes are drawn evenly over their logarithms, between limits that the layers of the eight networks keep within; the
 sources do not say which ones the paper profiled.
 
-Source: Kang et al., Neurosurgeon, ASPLOS 2017, section 4.1, for profiling each type over its parameters.
+Source: Kang et al., Neurosurgeon, ASPLOS 2017, section 5.1, for profiling each type over its parameters.
 """
 
 import math
