@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from partway.studies import Setup
-from partway.studies.data_centre import MEASURED_S, Centre, Left, left_by_paper, left_by_planner, pairs_of
+from partway.studies.data_centre import Centre, Left, left_by_paper, left_by_planner, pairs_of
+from partway.studies.layer_times import server_seconds
 
 seconds = st.lists(st.floats(1e-4, 1.0), min_size=2, max_size=8).map(np.array)
 
@@ -31,9 +32,9 @@ def test_the_work_of_a_mix_lies_between_those_of_its_ends(
 
 def test_a_server_with_other_seconds_keeps_what_is_left_in_proportion(setup: Setup) -> None:
     centre = Centre.of(pairs_of(setup), setup.link("LTE"), left_by_paper)
-    other = centre.taking(MEASURED_S, setup.networks)
+    other = centre.taking(server_seconds(), setup.networks)
     assert other.left_s / other.whole_s == pytest.approx(centre.left_s / centre.whole_s)
-    assert other.whole_s.sum() == pytest.approx(sum(MEASURED_S.values()))
+    assert other.whole_s.sum() == pytest.approx(sum(server_seconds().values()))
 
 
 def test_where_nothing_is_left_to_the_server_it_answers_any_number() -> None:

@@ -55,5 +55,5 @@ def _readings() -> tuple[str, ...]:
         "the same, with each GPU's wait spread over the layers that it is for, in the proportions of our machines; 10 "
         "digits and no result: as filed, but for that.",
         f"Their program: what its authors' own computes as measured: as filed, with every input as float32, uplinks of "
-        f"{rates} Mbit/s, and watts of each network. Its sweep names the query of 100 digits.",
+        f"{rates} Mbit/s, and watts of each network. Its sweep names dig, the file of 100 digits.",
     )

@@ -7,7 +7,6 @@ over that of server-only by their ratio, as the paper's simulator has it. Pure. 
 import math
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 
 import numpy as np
 
@@ -18,23 +17,6 @@ from partway.studies.setup import CostTable, FloatArray, PaperLink, Setup
 
 Pair = tuple[CostTable, CostTable]
 """A network's cuts on the device's CPU and on its GPU."""
-
-MEASURED_S: Mapping[str, float] = MappingProxyType(
-    {
-        "alexnet": 0.005393,
-        "vgg19": 0.033406,
-        "deepface": 0.016835,
-        "mnist": 0.001082,
-        "kaldi": 0.013701,
-        "senna-pos": 0.000135,
-        "senna-chk": 0.000184,
-        "senna-ner": 0.000142,
-    }
-)
-"""What a query of each network takes on the server, by the paper's authors: sums over the layers.
-
-Source: claritylab/djinn, graph-gen/offloading/gflops/gflops-gpu/server-gpu-layer.csv, of which there is one version.
-"""
 
 Left = Callable[[CostTable, PaperLink], float]
 """Seconds of the server that a way of deciding leaves of a query."""

@@ -6,7 +6,8 @@
 
 Two networks differ from the zoo's, and are taken as the files have them: AlexNet pools before it normalises, and
 DeepFace ends in 83 classes. Everything else is the same, which is checked layer by layer. Input: the document that
-ships. Output: networks with seconds. Called by the study of these times.
+ships. Output: networks with seconds. Called by the study of these times, and
+by those that only want the server's.
 
 Source: claritylab/djinn, graph-gen/offloading; the document names each file with its commit. Numbers alone are taken.
 """
@@ -170,6 +171,11 @@ def filed_networks(digits: int = 100) -> Mapping[str, FiledNetwork]:
     """
     own = (times for times in layer_times().networks if times.network != "mnist" or times.queries == digits)
     return MappingProxyType({times.network: file_network(times) for times in own})
+
+
+def server_seconds() -> dict[str, float]:
+    """What a query of each network takes on the server as measured: sums over its layers."""
+    return {name: float(filed.seconds[SERVER_NAME].sum()) for name, filed in filed_networks().items()}
 
 
 def file_network(times: NetworkTimes) -> FiledNetwork:

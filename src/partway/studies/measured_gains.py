@@ -96,7 +96,7 @@ def _finding(claim: Claim, reads: Mapping[str, Read], pick: Pick) -> Finding:
 
 
 def choice_findings(reads: Mapping[str, Read]) -> tuple[Finding, ...]:
-    """How well our machines choose, judged by the measured times, as the paper judges its own predictions."""
+    """How well our machines choose, judged by the measured times, as their program judges its own predictions."""
     judged = {name: _judged(reads[OURS].configurations, reads[name].configurations) for name in (FILED, SPREAD)}
     return tuple(
         compare(

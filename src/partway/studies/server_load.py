@@ -16,8 +16,8 @@ import numpy as np
 from partway.reporting import Chart, Level, Lines, LineSeries, Table, format_value
 from partway.studies import paper
 from partway.studies.busy_centre import simulated
-from partway.studies.data_centre import MEASURED_S
 from partway.studies.findings import Finding, StudyResult, compare, within
+from partway.studies.layer_times import server_seconds
 from partway.studies.load_models import SHARING, SLOW_IN_ALL, LoadModel, one_queue, residual_s
 from partway.studies.setup import CostTable, FloatArray, PaperLink, Setup
 from partway.studies.study import Study
@@ -91,7 +91,7 @@ def _busy(curves: Sequence[_Curve], services_s: FloatArray, table: CostTable, li
     needed_s = (wanted_s - idle_s) / odds
     slower = (wanted_s - idle_s + server_s) / server_s
     told = ", ".join(f"{format_value(value, 's')} where {name}" for name, value in list(ours.items())[1:])
-    measured_s = residual_s(np.array(list(MEASURED_S.values())))
+    measured_s = residual_s(np.array(list(server_seconds().values())))
     return compare(
         paper.BUSY_SERVER_S,
         ours["one queue"],

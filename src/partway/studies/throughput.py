@@ -17,8 +17,9 @@ import numpy as np
 from partway.reporting import Bars, BarSeries, Chart, Level, Table, format_value
 from partway.studies import paper
 from partway.studies.busy_centre import UNTOLD, simulates
-from partway.studies.data_centre import MEASURED_S, Centre, Pair, left_by_paper, left_by_planner, pairs_of
+from partway.studies.data_centre import Centre, Pair, left_by_paper, left_by_planner, pairs_of
 from partway.studies.findings import Claim, Finding, StudyResult, compare, within
+from partway.studies.layer_times import server_seconds
 from partway.studies.query_sizes import FRAMES, NETWORK_OF_ASR, costs_of_size
 from partway.studies.queue_rates import rate_at_target, target_s
 from partway.studies.setup import PaperLink, Setup
@@ -45,7 +46,7 @@ def run(setup: Setup) -> StudyResult:
     free = {link.name: Centre.of(unsent, link, left_by_paper) for link in setup.links}
     planners = {link.name: Centre.of(pairs, link, left_by_planner) for link in setup.links}
     gains, planned = gains_of(centres), gains_of(planners)
-    measured = gains_of({name: centre.taking(MEASURED_S, setup.networks) for name, centre in centres.items()})
+    measured = gains_of({name: centre.taking(server_seconds(), setup.networks) for name, centre in centres.items()})
     queued, target = _queued(setup, centres) if simulates() else ({}, UNTOLD)
     return StudyResult(
         findings=(
