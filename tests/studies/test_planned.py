@@ -5,6 +5,7 @@ import pytest
 
 from partway.planning import Conditions, PowerDraw, decide, energy_j, latency_s
 from partway.studies import Setup
+from partway.studies.hardware import PaperLink
 from partway.studies.planned import (
     RATIOS,
     ZSTD,
@@ -15,7 +16,6 @@ from partway.studies.planned import (
     paper_path,
     planned_costs,
 )
-from partway.studies.setup import PaperLink
 
 
 def by_paper(link: PaperLink) -> Conditions:

@@ -5,7 +5,7 @@ from tests.studies.support import finding_of
 
 from partway.studies import Setup, paper, status_quo
 from partway.studies.findings import Claim
-from partway.studies.setup import Device
+from partway.studies.hardware import Device
 
 
 def with_power(setup: Setup, power_w: float) -> Setup:

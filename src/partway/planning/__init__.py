@@ -3,6 +3,7 @@
 from partway.planning.analytic import analytic_nodes, analytic_side
 from partway.planning.battery import Charge, read_charge
 from partway.planning.bounds import Bound, energy_bound, throughput_bound
+from partway.planning.chains import chain_cuts, running_s
 from partway.planning.constraints import Constraints
 from partway.planning.costs import Conditions, CostTable, CutCost, Parts, describe_cut, latency_s, parts, spread_s
 from partway.planning.decision import Decision, decide
@@ -57,6 +58,7 @@ __all__ = [
     "allows",
     "analytic_nodes",
     "analytic_side",
+    "chain_cuts",
     "costs_of_sides",
     "decide",
     "describe_cut",
@@ -76,6 +78,7 @@ __all__ = [
     "propose_cuts",
     "rank",
     "read_charge",
+    "running_s",
     "spread_s",
     "throughput_bound",
 ]

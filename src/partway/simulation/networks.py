@@ -4,11 +4,9 @@ In come a network and two machines; out come the costs of its cuts, made between
 few of them that can be best. Called by `scenario_reading`.
 """
 
-from itertools import accumulate
-
 from partway.errors import InputError
-from partway.planning import CostTable, CutCost, frontier
-from partway.prediction.analytic import NAMED_MACHINES, AnalyticMachine, machine_hint, named_machine, work_of_layer
+from partway.planning import CostTable, CutCost, chain_cuts, frontier, running_s
+from partway.prediction.analytic import NAMED_MACHINES, AnalyticMachine, machine_hint, named_machine
 from partway.zoo import PaperNetwork
 
 
@@ -22,28 +20,18 @@ def chain_costs(network: PaperNetwork, device: AnalyticMachine, server: Analytic
 
     Source: Kang et al., Neurosurgeon, ASPLOS 2017, Algorithm 1: sums over the layers.
     """
-    work = [work_of_layer(layer) for layer in network.layers]
-    on_device_s = list(accumulate((device.layer_s(one) for one in work), initial=0.0))
-    on_server_s = list(accumulate((server.layer_s(one) for one in work), initial=0.0))
-    crossing = [network.input_name, *(layer.output for layer in network.layers)]
-    sizes = [network.input_bytes, *(layer.output_bytes for layer in network.layers)]
-    offloaded = [
-        CutCost(
-            crossing=(crossing[place],),
-            device_s=on_device_s[place],
-            up_bytes=sizes[place],
-            server_s=on_server_s[-1] - on_server_s[place],
-            down_bytes=sizes[-1],
-            offloaded=True,
-            how="analytic",
-        )
-        for place in range(len(work))
-        if crossing[place] not in crossing[:place]  # a dropout hands on what it is given
-    ]
-    alone = CutCost(
-        crossing=(), device_s=on_device_s[-1], up_bytes=0, server_s=0.0, down_bytes=0, offloaded=False, how="analytic"
+    heads_s, whole_s = (running_s(machine.layers_s(network.layers)) for machine in (device, server))
+    costs = chain_cuts(
+        network,
+        heads_s,
+        whole_s[-1] - whole_s,
+        input_bytes=network.input_bytes,
+        down_bytes=network.layers[-1].output_bytes,
     )
-    return (*offloaded, alone)
+    firsts: dict[tuple[str, ...], CutCost] = {}
+    for cost in costs:
+        firsts.setdefault(cost.crossing, cost)  # a dropout hands on what it is given
+    return tuple(firsts.values())
 
 
 def best_of_chain(network: PaperNetwork, device: AnalyticMachine, server: AnalyticMachine) -> CostTable:

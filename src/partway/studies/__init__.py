@@ -1,7 +1,7 @@
 """The paper's figures, made anew: set-up and numbers of the paper come in, findings beside them leave.
 
-    setup     networks, machines, links; what every cut costs there      paper     the paper's numbers
-    findings  what a study gives                                         study     what a study is
+    hardware   machines and links          cut_costs  what every cut costs there      setup  all of it, 48 times
+    paper      the paper's numbers         findings   what a study gives              study  what a study is
 
 The other modules are one study each. Called by `partway reproduce`.
 """

@@ -17,11 +17,12 @@ import numpy as np
 
 from partway.prediction.analytic import AnalyticMachine
 from partway.prediction.layers import PastCalls
+from partway.prediction.physical import FloatArray
 from partway.reporting import Bars, BarSeries, Chart, Level, Table, format_value
 from partway.studies import paper
 from partway.studies.choosing import Outcome, believed_table, choose_latency
 from partway.studies.findings import Claim, Finding, StudyResult, compare
-from partway.studies.setup import Configuration, FloatArray, Setup
+from partway.studies.setup import Configuration, Setup
 from partway.studies.study import Study
 
 Memory = Callable[[Setup, str, AnalyticMachine], PastCalls]

@@ -10,11 +10,12 @@ from dataclasses import replace
 
 import numpy as np
 
+from partway.prediction.physical import FloatArray
 from partway.reporting import Chart, Grid, Table, format_value
 from partway.studies import paper
 from partway.studies.findings import Finding, StudyResult, compare
 from partway.studies.query_sizes import FRAMES, NETWORK_OF_ASR, costs_of_size
-from partway.studies.setup import Configuration, FloatArray, Setup
+from partway.studies.setup import Configuration, Setup
 from partway.studies.study import Study
 from partway.studies.turning import nearest_turn
 

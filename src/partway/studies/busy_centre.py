@@ -21,6 +21,7 @@ import numpy as np
 
 from partway.planning import CostTable as PlanningTable
 from partway.planning import CutCost
+from partway.prediction.physical import FloatArray
 from partway.reporting import Table, format_value
 from partway.simulation import (
     Estimate,
@@ -38,10 +39,12 @@ from partway.simulation import (
 )
 from partway.simulation.replications import Course
 from partway.studies import paper
+from partway.studies.cut_costs import CostTable
 from partway.studies.findings import Finding, StudyResult, at_most, compare
+from partway.studies.hardware import PaperLink
 from partway.studies.load_models import residual_s
 from partway.studies.planned import paper_costs, paper_path
-from partway.studies.setup import CostTable, FloatArray, PaperLink, Setup
+from partway.studies.setup import Setup
 
 _ADAPTIVE, _SERVER_ONLY = "decides", "never decides"
 _PAUSE_S = 4.0  # so that the two add next to nothing to the load

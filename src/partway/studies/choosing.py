@@ -10,8 +10,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from partway.planning import running_s
 from partway.prediction.layers import LayerPredictor
-from partway.studies.setup import Configuration, CostTable, FloatArray
+from partway.prediction.physical import FloatArray
+from partway.studies.cut_costs import CostTable
+from partway.studies.setup import Configuration
 
 _SAME = 1e-9  # costs that differ by less, as a share, are those of equally good cuts
 
@@ -54,7 +57,7 @@ def believed_table(table: CostTable, device: LayerPredictor, server: LayerPredic
 
 def believed(table: CostTable, device_s: FloatArray, server_s: FloatArray) -> CostTable:
     """The same from seconds of layers, float64 (layers,) each."""
-    heads_s, tails_s = _running(device_s), _running(server_s)
+    heads_s, tails_s = running_s(device_s), running_s(server_s)
     power_w = float(table.device_j[-1] / table.device_s[-1])
     return replace(table, device_s=heads_s, server_s=tails_s[-1] - tails_s, device_j=power_w * heads_s)
 
@@ -72,7 +75,3 @@ def choose_energy(item: Configuration, table: CostTable) -> Outcome:
 def _outcome(believed_costs: FloatArray, costs: FloatArray) -> Outcome:
     cut = int(np.argmin(believed_costs))
     return Outcome(cut=cut, cost=float(costs[cut]), best=float(costs.min()))
-
-
-def _running(seconds: FloatArray) -> FloatArray:
-    return np.concatenate(([0.0], np.cumsum(seconds)))

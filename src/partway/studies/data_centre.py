@@ -11,9 +11,12 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from partway.planning import decide
+from partway.prediction.physical import FloatArray
+from partway.studies.cut_costs import CostTable
+from partway.studies.hardware import PaperLink
 from partway.studies.planned import conditions_over, planned_costs
 from partway.studies.queue_rates import Work
-from partway.studies.setup import CostTable, FloatArray, PaperLink, Setup
+from partway.studies.setup import Setup
 
 Pair = tuple[CostTable, CostTable]
 """A network's cuts on the device's CPU and on its GPU."""

@@ -7,10 +7,13 @@ from collections.abc import Callable
 
 import numpy as np
 
+from partway.prediction.physical import FloatArray
 from partway.reporting import Bars, BarSeries, Chart, Table, format_value
 from partway.studies import paper
+from partway.studies.cut_costs import CostTable
 from partway.studies.findings import HOLDS, Claim, Finding, Kind, StudyResult, compare, within
-from partway.studies.setup import DEVICE_POWER_RANGE_W, CostTable, FloatArray, PaperLink, Setup
+from partway.studies.hardware import DEVICE_POWER_RANGE_W, PaperLink
+from partway.studies.setup import Setup
 from partway.studies.study import Study
 from partway.studies.turning import holding_range, nearest_turn
 

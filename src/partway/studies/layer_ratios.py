@@ -11,11 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from partway.prediction.analytic import AnalyticMachine
+from partway.prediction.physical import FloatArray
 from partway.reporting import Chart, Lines, LineSeries, Table, format_value
 from partway.studies.findings import Finding
 from partway.studies.layer_times import FiledNetwork, filed_networks
 from partway.studies.measured_costs import stretches
-from partway.studies.setup import FloatArray, Setup
+from partway.studies.setup import Setup
 
 _GROUPS: Mapping[str, str] = {
     "conv": "convolution",

@@ -25,7 +25,8 @@ import numpy as np
 
 from partway.documents import Document, decode_document
 from partway.errors import InputError
-from partway.studies.setup import DEVICE_NAMES, SERVER_NAME, FloatArray
+from partway.prediction.physical import FloatArray
+from partway.studies.hardware import DEVICE_NAMES, SERVER_NAME
 from partway.zoo import Layer, PaperNetwork, paper_network
 
 _FLOAT_BYTES = 4

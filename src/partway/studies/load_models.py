@@ -15,7 +15,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from partway.studies.setup import CostTable, FloatArray, PaperLink
+from partway.prediction.physical import FloatArray
+from partway.simulation.theory import wait_mg1_s
+from partway.studies.cut_costs import CostTable
+from partway.studies.hardware import PaperLink
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,15 +42,14 @@ def mean_wait_s(services_s: FloatArray, load: float) -> float:
     Args:
         services_s: what each kind takes on an idle server, > 0, float64 (kinds,).
         load: share of its time that the server is busy, in [0, 1).
-
-    Source: the formula of Pollaczek and Khinchine.
     """
-    return load / (1.0 - load) * residual_s(services_s)
+    mean_s = float(services_s.mean())
+    return wait_mg1_s(mean_s, float(services_s.std()) / mean_s, load) if load else 0.0
 
 
 def residual_s(services_s: FloatArray) -> float:
-    """What is left on average of a service that one comes upon: E[S^2] / (2 E[S])."""
-    return float(np.mean(services_s**2) / (2.0 * np.mean(services_s)))
+    """What is left on average of a service that one comes upon: what waiting is at half load."""
+    return mean_wait_s(services_s, 0.5)
 
 
 def one_queue(services_s: FloatArray) -> LoadModel:

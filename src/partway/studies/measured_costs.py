@@ -17,10 +17,13 @@ from typing import Literal
 
 import numpy as np
 
+from partway.prediction.physical import FloatArray
 from partway.studies.choosing import believed
+from partway.studies.cut_costs import CostTable
 from partway.studies.data_centre import Pair
+from partway.studies.hardware import Device, PaperLink
 from partway.studies.layer_times import FiledNetwork, filed_networks, layer_times
-from partway.studies.setup import CostTable, Device, FloatArray, PaperLink, Setup
+from partway.studies.setup import Setup
 from partway.zoo import Layer
 
 Seconds = Literal["ours", "filed", "spread"]

@@ -10,14 +10,15 @@ records of planning. Called by the studies that put the planner beside the paper
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from partway.errors import InputError
 from partway.link import NAMED_LINKS, Link
-from partway.planning import Conditions, CutCost, PowerDraw
+from partway.planning import Conditions, CutCost, PowerDraw, chain_cuts
 from partway.planning import CostTable as PlanningTable
-from partway.studies.setup import LINK_NAMES, CostTable, Device, PaperLink
+from partway.studies.cut_costs import CostTable
+from partway.studies.hardware import LINK_NAMES, Device, PaperLink
 
 _FREE_BYTES_PER_S = 1e15
 _DEVICE_SLOWDOWN = 8.0
@@ -55,7 +56,7 @@ def paper_costs(table: CostTable) -> PlanningTable:
     Args:
         table: of the paper's set-up.
     """
-    return PlanningTable.of(list(_raw(table, down_bytes=0)))
+    return PlanningTable.of(_raw(table, down_bytes=0))
 
 
 def planned_costs(table: CostTable, packing: Packing | None = ZSTD) -> PlanningTable:
@@ -65,7 +66,7 @@ def planned_costs(table: CostTable, packing: Packing | None = ZSTD) -> PlanningT
         table: of the paper's set-up.
         packing: of what crosses; None for none.
     """
-    raw = list(_raw(table, down_bytes=table.network.layers[-1].output_bytes))
+    raw = _raw(table, down_bytes=table.network.layers[-1].output_bytes)
     return PlanningTable.of([*raw, *(() if packing is None else _packed(table, raw, packing))])
 
 
@@ -112,24 +113,15 @@ def draw_over(link: PaperLink, device: Device) -> PowerDraw:
     return PowerDraw.of(link.radio, conditions_over(link), device_idle_w=power.idle_w)
 
 
-def _raw(table: CostTable, down_bytes: int) -> Iterator[CutCost]:
-    layers = table.network.layers
-    last = len(table) - 1
-    for cut in range(len(table)):
-        crossing = table.network.input_name if cut == 0 else layers[cut - 1].output
-        offloaded = cut < last
-        yield CutCost(
-            crossing=(crossing,) if offloaded else (),
-            device_s=float(table.device_s[cut]),
-            up_bytes=round(table.up_bytes[cut]) if offloaded else 0,
-            # Sums of layers that were taken apart may be off by a rounding.
-            server_s=max(float(table.server_s[cut]), 0.0) if offloaded else 0.0,
-            down_bytes=down_bytes if offloaded else 0,
-            offloaded=offloaded,
-            device_j=float(table.device_j[cut]),
-            device_j_how="constant",
-            how="analytic",
-        )
+def _raw(table: CostTable, down_bytes: int) -> tuple[CutCost, ...]:
+    return chain_cuts(
+        table.network,
+        table.device_s,
+        table.server_s,
+        input_bytes=int(table.up_bytes[0]),
+        down_bytes=down_bytes,
+        heads_j=table.device_j,
+    )
 
 
 def _packable(table: CostTable) -> range:
@@ -137,7 +129,7 @@ def _packable(table: CostTable) -> range:
     return range(1 if table.network.input_dtype.itemsize == 1 else 0, len(table) - 1)
 
 
-def _packed(table: CostTable, raw: list[CutCost], packing: Packing) -> Iterator[CutCost]:
+def _packed(table: CostTable, raw: Sequence[CutCost], packing: Packing) -> Iterator[CutCost]:
     watts = float(table.device_j[-1] / table.device_s[-1])
     for cut in _packable(table):
         cost = raw[cut]

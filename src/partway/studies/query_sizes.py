@@ -16,8 +16,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from partway.prediction.physical import FloatArray
 from partway.reporting import Chart, Grid, Level, Lines, LineSeries, format_value
-from partway.studies.setup import CostTable, FloatArray, Setup
+from partway.studies.cut_costs import CostTable
+from partway.studies.setup import Setup
 from partway.studies.summary import Outcomes, Summary
 from partway.zoo import paper_network
 

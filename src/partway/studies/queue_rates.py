@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from partway.prediction.physical import FloatArray
 from partway.simulation import GOOGLE_SEARCH, Constant, Mixture
 from partway.simulation.queues import serve
 from partway.simulation.statistics import quantiles
-from partway.studies.setup import FloatArray
 
 _JOBS = 100_000
 _WARM_UP = 0.1

@@ -13,11 +13,12 @@ from typing import Literal
 import numpy as np
 
 from partway.prediction.layers import LayerPredictor, fit_layers, noisy_seconds, sample_layers
+from partway.prediction.physical import FloatArray
 from partway.reporting import Chart, Level, Lines, LineSeries, Table, format_value
 from partway.studies import paper
 from partway.studies.choosing import believed, choose_energy, choose_latency
 from partway.studies.findings import Claim, Finding, StudyResult, compare
-from partway.studies.setup import Configuration, FloatArray, Setup
+from partway.studies.setup import Configuration, Setup
 from partway.studies.study import Study
 from partway.zoo import Layer
 

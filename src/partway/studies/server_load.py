@@ -13,13 +13,16 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from partway.prediction.physical import FloatArray
 from partway.reporting import Chart, Level, Lines, LineSeries, Table, format_value
 from partway.studies import paper
 from partway.studies.busy_centre import simulated
+from partway.studies.cut_costs import CostTable
 from partway.studies.findings import Finding, StudyResult, compare, within
+from partway.studies.hardware import PaperLink
 from partway.studies.layer_times import server_seconds
 from partway.studies.load_models import SHARING, SLOW_IN_ALL, LoadModel, one_queue, residual_s
-from partway.studies.setup import CostTable, FloatArray, PaperLink, Setup
+from partway.studies.setup import Setup
 from partway.studies.study import Study
 
 LOADS = tuple(step / 20 for step in range(19))  # 0 to 90 %
@@ -91,7 +94,7 @@ def _busy(curves: Sequence[_Curve], services_s: FloatArray, table: CostTable, li
     needed_s = (wanted_s - idle_s) / odds
     slower = (wanted_s - idle_s + server_s) / server_s
     told = ", ".join(f"{format_value(value, 's')} where {name}" for name, value in list(ours.items())[1:])
-    measured_s = residual_s(np.array(list(server_seconds().values())))
+    theirs_s = residual_s(np.array(list(server_seconds().values())))
     return compare(
         paper.BUSY_SERVER_S,
         ours["one queue"],
@@ -99,7 +102,7 @@ def _busy(curves: Sequence[_Curve], services_s: FloatArray, table: CostTable, li
         mark=within(_NEAR, wanted_s),
         note=f"one queue; {told}. For the paper's, what is left of a service that one comes upon would have to be "
         f"{format_value(needed_s, 's')} on average, not {format_value(residual_s(services_s), 's')}, nor "
-        f"{format_value(measured_s, 's')} as by the authors' own seconds of the eight networks; or computing "
+        f"{format_value(theirs_s, 's')} as by the authors' own seconds of the eight networks; or computing "
         f"{slower:.3g} times slower, not {1 / (1 - _BUSIEST):.3g}; or, slow in all, the load "
         f"{1 - idle_s / wanted_s:.3g}. The 6 ms that AlexNet computes cannot grow to that by themselves",
         span=(min(ours.values()), max(ours.values())),

@@ -12,12 +12,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
+from partway.prediction.physical import FloatArray
 from partway.reporting import Bars, BarSeries, Chart, Level, Table, format_value
 from partway.studies import paper
+from partway.studies.cut_costs import CostTable
 from partway.studies.findings import Claim, Finding, StudyResult, compare
 from partway.studies.query_sizes import DIGITS, FRAMES, WORDS, SizeGrid, near, size_chart
 from partway.studies.readings import readings_of
-from partway.studies.setup import Configuration, CostTable, FloatArray, Setup
+from partway.studies.setup import Configuration, Setup
 from partway.studies.study import Study
 from partway.studies.summary import Outcomes, Summary
 from partway.studies.turning import nearest_turn

@@ -6,8 +6,10 @@ what the machines and links were fitted to; joules are not.
 
 from partway.reporting import Bars, BarSeries, Chart, format_value
 from partway.studies import paper
+from partway.studies.cut_costs import CostTable
 from partway.studies.findings import HOLDS, Claim, Finding, Kind, StudyResult, compare
-from partway.studies.setup import CostTable, PaperLink, Setup
+from partway.studies.hardware import PaperLink
+from partway.studies.setup import Setup
 from partway.studies.study import Study
 
 _NETWORK = "alexnet"

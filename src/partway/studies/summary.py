@@ -12,7 +12,9 @@ from statistics import geometric_mean
 
 import numpy as np
 
-from partway.studies.setup import CostTable, FloatArray, PaperLink
+from partway.prediction.physical import FloatArray
+from partway.studies.cut_costs import CostTable
+from partway.studies.hardware import PaperLink
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,10 +19,11 @@ from partway.studies import paper
 from partway.studies.busy_centre import UNTOLD, simulates
 from partway.studies.data_centre import Centre, Pair, left_by_paper, left_by_planner, pairs_of
 from partway.studies.findings import Claim, Finding, StudyResult, compare, within
+from partway.studies.hardware import PaperLink
 from partway.studies.layer_times import server_seconds
 from partway.studies.query_sizes import FRAMES, NETWORK_OF_ASR, costs_of_size
 from partway.studies.queue_rates import rate_at_target, target_s
-from partway.studies.setup import PaperLink, Setup
+from partway.studies.setup import Setup
 from partway.studies.study import Study
 from partway.studies.turning import nearest_turn
 

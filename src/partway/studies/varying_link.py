@@ -18,10 +18,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from partway.link import FLOOR_BYTES_PER_S, Trace
+from partway.prediction.physical import FloatArray
 from partway.reporting import Chart, Level, Lines, LineSeries, Table, format_value
 from partway.studies import paper
+from partway.studies.cut_costs import CostTable
 from partway.studies.findings import HOLDS, Finding, StudyResult, compare
-from partway.studies.setup import CostTable, FloatArray, Setup
+from partway.studies.setup import Setup
 from partway.studies.study import Study
 
 DURATION_S = 300
