@@ -4,7 +4,8 @@
 
     devices     closed loops: decide, head, link, server, answer, a short pause; one that was not told the load for a
                 second asks for it
-    server      one worker, first come first served; reports what a newcomer would wait, as the real one does
+    server      one worker, first come first served; reports what a newcomer would wait, and turns away whoever would be
+                served later than the device is done alone, as the real one does
     intruder    from a third of the time to two thirds, work of others keeps the server busy for 70 % of the time
 
 Load view and decision are the client's own; everything else is an event loop on a clock moved by hand. Contestants
@@ -215,13 +216,16 @@ class Simulation:
             self._at(start_s + head_s, lambda: self._finish(view, start_s, offloaded=False))
             return
         arrives_s = start_s + head_s + cost.up_bytes / _UPLINK + _RTT_S / 2
-        back_s = cost.down_bytes / _DOWNLINK
-        self._at(
-            arrives_s,
-            lambda: self._serve(
-                view, self._about(cost.server_s), lambda: self._finish(view, start_s, offloaded=True, later_s=back_s)
-            ),
-        )
+        self._at(arrives_s, lambda: self._arrive(view, start_s, cost))
+
+    def _arrive(self, view: View, start_s: float, cost: CutCost) -> None:
+        back_s, rest_s = cost.down_bytes / _DOWNLINK, TABLE.costs[-1].device_s - cost.device_s
+        if self._busy_until_s - self._clock() > rest_s - cost.server_s - back_s:
+            alone_s = self._about(rest_s)
+            self._answer(view, 0.0, lambda: self._finish(view, start_s, offloaded=False, later_s=alone_s))
+            return
+        tail_s = self._about(cost.server_s)
+        self._serve(view, tail_s, lambda: self._finish(view, start_s, offloaded=True, later_s=back_s))
 
     def _serve(self, view: View, tail_s: float, then: Callable[[], None]) -> None:
         self._busy_until_s = max(self._busy_until_s, self._clock()) + tail_s

@@ -23,11 +23,11 @@ from partway.wire import Load
 _SMOOTHED_OVER_S = 1.0
 
 # What was not heard of for so long is taken for idle by 1 - 1/e: someone has to look whether it still is busy.
-_FADES_IN_S = 5.0
+_FADES_IN_S = 20.0
 
 # Standard deviation of the logarithm of a device's weight, and how long it keeps one on average. Wide enough to spread
 # a herd over a factor of three of queue delay; the weight is never less than the last, see docs/link.md.
-_DOUBT, _DOUBT_LASTS_S, _LEAST_WEIGHT = 0.8, 10.0, 0.7
+_DOUBT, _DOUBT_LASTS_S, _LEAST_WEIGHT = 0.65, 10.0, 0.7
 
 
 class LoadView:
