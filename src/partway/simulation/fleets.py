@@ -39,8 +39,8 @@ class Reading:
     """
 
     smoothed_over_s: float = 1.0
-    fades_in_s: float = 5.0
-    doubt: float = 0.8
+    fades_in_s: float = 20.0
+    doubt: float = 0.65
     doubt_lasts_s: float = 10.0
     least_weight: float = 0.7
     ask_after_s: float = 1.0
