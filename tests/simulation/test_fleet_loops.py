@@ -37,7 +37,7 @@ def test_a_device_reads_reports_as_the_client_does(reports: list[tuple[float, fl
         loops._hear(rules, world, 0, delay_s, clock(), np.random.default_rng(0))
     clock.advance(later_s)
     device = world.devices[0]
-    faded = math.exp(-max(clock() - device["heard_s"], 0.0) / 5.0)
+    faded = math.exp(-max(clock() - device["heard_s"], 0.0) / one.reading.fades_in_s)
     assert device["weight"] * faded * device["delay_s"] == pytest.approx(view.queue_delay_s(), rel=1e-9, abs=1e-12)
 
 
