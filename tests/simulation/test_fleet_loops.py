@@ -112,6 +112,29 @@ def test_a_device_that_asks_hears_the_answer_a_whole_round_trip_later() -> None:
     assert device["delay_s"] == pytest.approx(5.0 - 0.3)  # as it was when the question arrived
 
 
+@pytest.mark.parametrize(("wait_s", "away"), [(0.36, False), (0.4, True)])
+def test_a_request_that_would_wait_longer_than_finishing_alone_takes_is_turned_away(wait_s: float, away: bool) -> None:
+    rules, world = lay_out(fleet(group(1, spread=0.0)), 20.0, np.random.default_rng(0))
+    asked_s = float(world.events[0]["at_s"])
+    arrives_s = asked_s + 150_000 / LINK.uplink_bytes_per_s + LINK.rtt_s / 2
+    world.free_s[0] = arrives_s + wait_s
+    loops.advance(rules, world, asked_s + 1.0, np.random.default_rng(0))
+    answer, down_s = world.answers[0], 4_000 / LINK.downlink_bytes_per_s
+    took_s = ALONE.device_s if away else wait_s + WHOLE.server_s + down_s
+    assert answer["latency_s"] == pytest.approx(arrives_s - asked_s + took_s + LINK.rtt_s / 2, rel=1e-6)
+    assert answer["row"] == (2 if away else 0)
+    assert world.devices[0]["delay_s"] == pytest.approx(wait_s if away else 0.0)
+    assert (world.bins["served"].sum() == 0) == away
+
+
+def test_who_decides_nothing_by_what_it_is_told_is_not_turned_away() -> None:
+    for deaf in (group(1, policy="server"), group(1, heeds_load=False)):
+        rules, _ = lay_out(fleet(deaf), 20.0, np.random.default_rng(0))
+        assert rules.groups[0]["alone"] == -1
+    rules, _ = lay_out(Fleet(groups=(group(1),), reading=Reading(turns_away=False)), 20.0, np.random.default_rng(0))
+    assert rules.groups[0]["alone"] == -1
+
+
 def test_a_world_without_room_says_so_and_goes_on_with_more() -> None:
     """However little room there is, what is answered is the same."""
     crowd = fleet(group(10, requests=poisson(100.0), policy="server"))

@@ -90,11 +90,7 @@ def _begin(rules: Rules, world: World, slot: int, now_s: float, chance: np.rando
     row = _choose(rules, world, request["device"], now_s)
     device["row"] = request["row"] = row
     request["started_s"] = now_s
-    seconds = group["factor"] * rules.rows[row, _DEVICE_S]
-    if group["spread"] > 0.0 and seconds > 0.0:
-        seconds *= math.exp(group["spread"] * chance.standard_normal() - group["spread"] ** 2 / 2)
-    head_s = max(now_s, device["busy_s"]) + seconds
-    device["busy_s"] = head_s
+    head_s = _compute(rules, world, request["device"], now_s, rules.rows[row, _DEVICE_S], chance)
     if rules.rows[row, _OFFLOADED] > 0.0:
         sent_s = _sent_s(rules, link, max(head_s, device["sent_s"]), rules.rows[row, _UP])
         device["sent_s"] = sent_s
@@ -105,6 +101,20 @@ def _begin(rules: Rules, world: World, slot: int, now_s: float, chance: np.rando
         device["asked_s"] = now_s
         _push(world, now_s + _value(rules, link + 2, now_s) / 2, KINDS * request["device"] + PING)
     _note(rules, world, slot, head_s, chance)
+
+
+@compiled
+def _compute(
+    rules: Rules, world: World, number: int, now_s: float, seconds: float, chance: np.random.Generator
+) -> float:
+    """When a device is done with what takes it so long, begun once it is free."""
+    device = world.devices[number]
+    group = rules.groups[device["group"]]
+    took_s = group["factor"] * seconds
+    if group["spread"] > 0.0 and took_s > 0.0:
+        took_s *= math.exp(group["spread"] * chance.standard_normal() - group["spread"] ** 2 / 2)
+    device["busy_s"] = max(now_s, device["busy_s"]) + took_s
+    return float(device["busy_s"])
 
 
 @compiled
@@ -142,6 +152,8 @@ def _choose(rules: Rules, world: World, number: int, now_s: float) -> int:
 @compiled
 def _serve(rules: Rules, world: World, slot: int, now_s: float, chance: np.random.Generator) -> None:
     """A request arrives: the worker that is free first takes it, which is what first come, first served comes to."""
+    if _turned_away(rules, world, slot, now_s, chance):
+        return
     seconds = rules.rows[world.slots[slot]["row"], _SERVER_S]
     if rules.service_spread < 0.0:
         seconds *= chance.standard_exponential()
@@ -155,6 +167,27 @@ def _serve(rules: Rules, world: World, slot: int, now_s: float, chance: np.rando
     arrived["waited_s"] += start_s - now_s
     arrived["served"] += 1
     _push(world, start_s + seconds, KINDS * slot + LEAVE)
+
+
+@compiled
+def _turned_away(rules: Rules, world: World, slot: int, now_s: float, chance: np.random.Generator) -> bool:
+    """Whether a request would wait for longer than its device takes to finish alone; it is told, and does so."""
+    request = world.slots[slot]
+    number, row = request["device"], request["row"]
+    group = rules.groups[world.devices[number]["group"]]
+    link = 3 * world.devices[number]["group"]
+    if group["alone"] < 0:
+        return False
+    left_s = rules.rows[group["alone"], _DEVICE_S] - rules.rows[row, _DEVICE_S]
+    there_s = rules.rows[row, _SERVER_S] + rules.rows[row, _DOWN] / _value(rules, link + 1, now_s)
+    wait_s = max(0.0, world.free_s[0] - now_s)
+    if wait_s <= max(0.0, group["factor"] * left_s - there_s):
+        return False
+    back_s = now_s + _value(rules, link + 2, now_s) / 2
+    _hear(rules, world, number, wait_s, back_s, chance)
+    request["row"] = group["alone"]
+    _note(rules, world, slot, _compute(rules, world, number, back_s, left_s, chance), chance)
+    return True
 
 
 @compiled

@@ -171,10 +171,12 @@ def _rules(fleet: Fleet, duration_s: float) -> Rules:
     groups = np.zeros(len(fleet.groups), GROUP)
     for place, group in enumerate(fleet.groups):
         fixed, pause = group.fixed_row(), group.requests if isinstance(group.requests, Pause) else None
+        alone = group.row_when_turned_away() if reading.turns_away else None
         groups[place] = (
             firsts[place],
             firsts[place + 1],
             -1 if fixed is None else firsts[place] + fixed,
+            -1 if alone is None else firsts[place] + alone,
             group.heeds_load,
             pause is not None and pause.varies,
             math.nan if pause is None else pause.mean_s,

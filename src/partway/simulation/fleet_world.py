@@ -26,6 +26,7 @@ GROUP = np.dtype(
         ("first_row", np.int64),  # of its costs
         ("end_row", np.int64),
         ("fixed", np.int64),  # the row that it always takes; -1 where it decides
+        ("alone", np.int64),  # the row of the device alone, by which it may be turned away; -1 where it never is
         ("heeds", np.int64),  # 1 where decisions reckon with the load, else 0
         ("pause_varies", np.int64),  # 1 where the pause is exponential, 0 where it is constant
         ("pause_s", np.float64),  # mean time from an answer to the next request; nan where requests come by a rate

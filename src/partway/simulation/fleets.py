@@ -30,6 +30,7 @@ class Reading:
         least_weight: no weight is less.
         ask_after_s: a device that decides, computes alone and heard nothing for so long, asks.
         switch_gain: share of the latency that another cut has to save.
+        turns_away: whether the server tells a request at once that would wait longer than finishing alone takes.
 
     Raises:
         InputError: a number is out of its range.
@@ -45,6 +46,7 @@ class Reading:
     least_weight: float = 0.7
     ask_after_s: float = 1.0
     switch_gain: float = 0.01
+    turns_away: bool = True
 
     def __post_init__(self) -> None:
         for name in ("smoothed_over_s", "fades_in_s", "doubt_lasts_s", "ask_after_s"):
@@ -128,13 +130,21 @@ class Group:
         """
         if self.policy == "adaptive":
             return None
-        offloaded = self.policy == "server"
-        rows = [place for place, cost in enumerate(self.table.costs) if cost.offloaded == offloaded]
-        if not rows:
+        row = self._row(offloaded=self.policy == "server")
+        if row is None:
             raise InputError(
                 f"{self.name} is to run on the {self.policy} alone, and no cut of its table does; give one that does"
             )
-        return min(rows, key=lambda place: self.table.costs[place].device_s)
+        return row
+
+    def row_when_turned_away(self) -> int | None:
+        """The row of the device alone; None where it has none, or decides nothing by what the server tells."""
+        told = self.policy == "adaptive" and self.heeds_load
+        return self._row(offloaded=False) if told else None
+
+    def _row(self, *, offloaded: bool) -> int | None:
+        rows = [place for place, cost in enumerate(self.table.costs) if cost.offloaded == offloaded]
+        return min(rows, key=lambda place: self.table.costs[place].device_s, default=None)
 
     def least_work(self) -> float:
         """Seconds of the server that each second brings, whatever the devices decide; 0 where they pause."""
