@@ -116,3 +116,22 @@ def _inverse_erf(value: float) -> float:
         middle = (low + high) / 2
         low, high = (middle, high) if math.erf(middle) < value else (low, middle)
     return low
+
+
+@given(seconds, seconds, st.floats(0.0, 1.0), st.floats(0.0, 5.0))
+def test_a_queue_is_bearable_as_long_as_the_answer_comes_before_the_devices_own_would(
+    tail_s: float, local_s: float, rtt_s: float, believed_s: float
+) -> None:
+    link = LinkEstimator(Link(uplink_bytes_per_s=1e6, downlink_bytes_per_s=1e6, rtt_s=rtt_s)).estimate(0.0)
+    conditions = Conditions(uplink_bytes_per_s=1e6, downlink_bytes_per_s=1e6, rtt_s=rtt_s, queue_delay_s=believed_s)
+    cost = CutCost(crossing=("x",), device_s=0.0, up_bytes=1000, server_s=tail_s, down_bytes=500, offloaded=True)
+    alone = CutCost(crossing=(), device_s=local_s, up_bytes=0, server_s=0.0, down_bytes=0, offloaded=False)
+    outlook = Outlook.of(cost, alone, conditions, link)
+    bearable_s = outlook.bearable_queue_s
+    assert bearable_s is not None
+    if bearable_s > 0.0:  # from when the request arrives
+        there_s, here_s = bearable_s + tail_s + 500 / 1e6 + rtt_s / 2, rtt_s / 2 + local_s
+        assert there_s == pytest.approx(here_s)
+    else:
+        assert tail_s + 500 / 1e6 >= local_s - 1e-9
+    assert dataclasses.replace(outlook, thrifty=True).bearable_queue_s is None

@@ -2,7 +2,7 @@ from collections.abc import Callable
 
 import pytest
 
-from partway.simulation import Estimate, Precision
+from partway.simulation import Estimate, Precision, Reading
 from partway.studies import Setup, StudyResult, busy_centre
 from partway.studies.busy_centre import LAST_REPORT, READINGS, UNTOLD, Busy, play_busy, simulated
 from partway.studies.server_load import service_times_s
@@ -16,19 +16,20 @@ def run(unsent: Setup) -> Simulated:
     return lambda: simulated(unsent, table, link, service_times_s(unsent))
 
 
-def test_devices_send_less_the_busier_the_server_and_the_more_they_believe_its_reports(
+def test_devices_send_less_the_busier_the_server_and_wait_less_where_they_are_turned_away(
     unsent: Setup, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("numba", reason="queues are simulated with numba alone")
     monkeypatch.setattr(busy_centre, "_PRECISION", Precision(most_runs=2))
     table, link = unsent.table("alexnet", unsent.device("CPU")), unsent.link("Wi-Fi")
-    calm, busy, believed = (
+    calm, busy, patient = (
         play_busy(unsent, table, link, load, reading=reading, duration_s=200.0)
-        for load, reading in ((0.2, None), (0.95, None), (0.95, READINGS[LAST_REPORT]))
+        for load, reading in ((0.2, None), (0.95, None), (0.95, Reading(turns_away=False)))
     )
     assert calm.utilisation == pytest.approx(0.2, abs=0.03)
     assert busy.utilisation == pytest.approx(0.95, abs=0.05)
-    assert calm.offloaded > busy.offloaded > believed.offloaded
+    assert calm.offloaded > max(busy.offloaded, patient.offloaded)
+    assert busy.adaptive_p95_s < patient.adaptive_p95_s
     assert busy.server_only_s.value > calm.server_only_s.value > table.latency_s(link)[0] * 0.999
 
 

@@ -39,6 +39,7 @@ class Outlook:
         local_s: seconds that the rest would take here.
         uplink_s: of `remaining_s`, the crossing tensors on their way.
         queue_s: of `remaining_s`, waiting for the server's turn.
+        rtt_s: of `remaining_s`, the round trip of an empty message.
         thrifty: whether joules count, so that a tail here is not begun for the sake of latency alone.
         deadline_s: seconds left until the answer has to be there; infinite without a deadline.
     """
@@ -48,6 +49,7 @@ class Outlook:
     local_s: float
     uplink_s: float
     queue_s: float = 0.0
+    rtt_s: float = 0.0
     thrifty: bool = False
     deadline_s: float = math.inf
 
@@ -85,6 +87,7 @@ class Outlook:
             local_s=max(0.0, conditions.device_factor * (alone.device_s - cost.device_s)),
             uplink_s=part.uplink_s,
             queue_s=conditions.queue_delay_s if cost.offloaded else 0.0,
+            rtt_s=conditions.rtt_s if cost.offloaded else 0.0,
             thrifty=thrifty,
             deadline_s=deadline_s,
         )
@@ -98,9 +101,9 @@ class Outlook:
     def bearable_queue_s(self) -> float | None:
         """How long the request may wait for its turn and still be answered before the device is, told of it at once.
 
-        None where joules count: the device would rather wait.
+        Either way something travels back. None where joules count: the device would rather wait.
         """
-        return None if self.thrifty else max(0.0, self.local_s - (self.rest_s - self.queue_s))
+        return None if self.thrifty else max(0.0, self.local_s - (self.rest_s - self.queue_s - self.rtt_s))
 
 
 def _deviation_s(seconds: float, spread: float) -> float:

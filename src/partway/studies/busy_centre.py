@@ -55,10 +55,14 @@ _PRECISION = Precision(mean=0.04, p95=math.inf, most_runs=32)
 
 CLIENT, LAST_REPORT = "as partway's client", "the last report at its word"
 READINGS: Mapping[str, Reading] = MappingProxyType(
-    {CLIENT: Reading(), LAST_REPORT: Reading(smoothed_over_s=1e-9, fades_in_s=math.inf, doubt=0.0)}
+    {
+        CLIENT: Reading(),
+        LAST_REPORT: Reading(smoothed_over_s=1e-9, fades_in_s=math.inf, doubt=0.0, turns_away=False),
+    }
 )
-"""How the device that decides reads what it hears: as partway's client does, which smooths, forgets and doubts; or the
-last report as if it were of this moment, which is as near as we come to the paper's device, which asks now and then."""
+"""How the device that decides reads what it hears: as partway's client does, which smooths, forgets and doubts, and is
+turned away where it would wait too long; or the last report as if it were of this moment, and then it waits, which is
+as near as we come to the paper's device, which asks now and then."""
 
 UNTOLD = "Queues were not simulated, since numba is not installed: pip install 'partway[simulate]'."
 
@@ -140,9 +144,9 @@ def _judged(told: Busy, word: Busy, device_s: float) -> Finding:
         kind="sensitivity",
         mark=at_most(_MOST * device_s, f"under {_MOST:g}x device-only", nothing=server_only_s),
         note=f"simulated, {CLIENT}, at a load of {told.load:.1%}, where one queue makes server-only the paper's "
-        f"{format_value(server_only_s, 's')}. {own} device-only, {format_value(device_s, 's')}, on average, since what "
-        f"it heard is as old as its last query, some {_PAUSE_S:g} s, and it forgets half of that; {other} for "
-        f"who takes {LAST_REPORT}. Who knew the mean load could not be slower than device-only",
+        f"{format_value(server_only_s, 's')}. {own} device-only, {format_value(device_s, 's')}, on average: what it "
+        f"heard is as old as its last query, some {_PAUSE_S:g} s, but a query that would wait too long is turned away; "
+        f"{other} for who takes {LAST_REPORT} and waits. Who knew the mean load could not be slower than device-only",
         span=(low_s, high_s),
     )
 
