@@ -3,6 +3,7 @@
 Input: what was measured under each load. Output: text on stdout, a figure. Called by `benchmarks.figure15`.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,8 @@ class Row:
         device_only: seconds of requests.
         server_only: seconds of requests.
         partway: seconds of requests.
+        alone_s: mean of those of partway's requests that it did not send; None where there are fewer than five. Its
+            device computes as device-only's does, but in other memory, which may make a tenth of difference.
         offloaded: share of partway's requests that the server answered.
         hedged: share of partway's requests that the device began to finish beside the server.
         fell_back: how many of partway's asked the server in vain.
@@ -48,10 +51,16 @@ class Row:
     device_only: Summary
     server_only: Summary
     partway: Summary
+    alone_s: float | None
     offloaded: float
     hedged: float
     fell_back: int
     cuts: dict[str, float]
+
+    @property
+    def device_s(self) -> float:
+        """What the device takes alone: the less of device-only and of partway's own requests that were not sent."""
+        return min(self.device_only.mean_s, math.inf if self.alone_s is None else self.alone_s)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +82,8 @@ class Marks:
 
     Attributes:
         server_only_climbs: server-only's mean under the highest load, over that under the lowest.
-        worst_over_device: the most that partway's mean is over device-only's of the same load, as a share.
+        worst_over_device: the most that partway's mean is over what the device takes alone under the same load, as a
+            share.
         offloaded_at_first: share of partway's requests that the server answered under the lowest load.
         over_device_at_first: partway's mean over device-only's there, as a share; below 0 where something was gained.
         astray: the most that the load which was taken is off what was asked for, as a share of that, beyond two
@@ -102,7 +112,7 @@ class Marks:
         low, high = spread_of_means(beside, alone, paired=True)
         return cls(
             server_only_climbs=last.server_only.mean_s / first.server_only.mean_s,
-            worst_over_device=max(row.partway.mean_s / row.device_only.mean_s for row in rows) - 1.0,
+            worst_over_device=max(row.partway.mean_s / row.device_s for row in rows) - 1.0,
             offloaded_at_first=first.offloaded,
             over_device_at_first=first.partway.mean_s / first.device_only.mean_s - 1.0,
             astray=max((_astray(row) for row in rows if row.load), default=0.0),
@@ -150,7 +160,7 @@ def print_rows(rows: Sequence[Row]) -> None:
         Column(title=title)
         for title in (
             "load", "given", "server busy", "device solo", "device-only", "server-only", "its 95 %",
-            "partway", "its 95 %", "offloaded", "hedged", "fell back",
+            "partway", "its 95 %", "unsent", "offloaded", "hedged", "fell back",
         )
     ]  # fmt: skip
     print_table(
@@ -171,6 +181,7 @@ def _cells(row: Row) -> tuple[str, ...]:
         f"{row.server_only.p95_s * 1e3:.0f}",
         f"{row.partway.mean_s * 1e3:.0f}",
         f"{row.partway.p95_s * 1e3:.0f}",
+        "" if row.alone_s is None else f"{row.alone_s * 1e3:.0f}",
         f"{row.offloaded:.0%}",
         f"{row.hedged:.0%}",
         str(row.fell_back),
@@ -184,7 +195,7 @@ def verdicts(marks: Marks) -> list[tuple[str, str, bool]]:
     return [
         ("server-only climbs", f"{marks.server_only_climbs:.2f} times", marks.server_only_climbs > _LEAST_CLIMB),
         (
-            "partway over device-only",
+            "partway over the device alone",
             f"{marks.worst_over_device:+.1%} at worst, +5 % allowed",
             marks.worst_over_device <= _MOST_OVER_DEVICE,
         ),

@@ -20,6 +20,7 @@ def row(
     partway_s: float,
     given: float = 1.0,
     offloaded: float = 1.0,
+    alone_s: float | None = None,
 ) -> Row:
     return Row(
         load=load,
@@ -31,6 +32,7 @@ def row(
         device_only=summary(device_s),
         server_only=summary(server_s),
         partway=summary(partway_s),
+        alone_s=alone_s,
         offloaded=offloaded,
         hedged=0.0,
         fell_back=0,
@@ -56,13 +58,20 @@ def test_a_drift_of_the_device_is_not_taken_for_what_the_load_costs_it() -> None
     assert not {what: held for what, _, held in verdicts(Marks.of(ROWS, slowed))}["the device's own time"]
 
 
+def test_partway_is_held_against_its_own_device_where_that_is_quicker_than_device_only() -> None:
+    lucky = row(0.9, device_s=0.4, server_s=0.8, partway_s=0.38, alone_s=0.36)
+    assert Marks.of([*ROWS[:2], lucky], TURNS).worst_over_device == pytest.approx(0.38 / 0.36 - 1.0)
+    unlucky = row(0.9, device_s=0.4, server_s=0.8, partway_s=0.38, alone_s=0.5)
+    assert Marks.of([*ROWS[:2], unlucky], TURNS).worst_over_device == pytest.approx(0.38 / 0.4 - 1.0)
+
+
 def test_marks_are_of_the_worst_load() -> None:
     marks = Marks.of(ROWS, TURNS)
     assert marks.server_only_climbs == pytest.approx(8)
     assert marks.worst_over_device == pytest.approx(0.1)
     holds = {what: held for what, _, held in verdicts(marks)}
     assert holds["server-only climbs"]
-    assert not holds["partway over device-only"]
+    assert not holds["partway over the device alone"]
 
 
 def held(rows: Sequence[Row]) -> dict[str, bool]:
@@ -71,7 +80,7 @@ def held(rows: Sequence[Row]) -> dict[str, bool]:
 
 def test_a_session_that_never_offloads_misses_a_mark_though_it_is_as_fast_as_the_device() -> None:
     rows = [row(load, server_s=0.1 * (1 + load), partway_s=0.4, offloaded=0.0) for load in (0.0, 0.5, 0.9)]
-    assert held(rows)["partway over device-only"]
+    assert held(rows)["partway over the device alone"]
     assert not held(rows)["offloaded under the lowest load"]
     assert not held([row(0.0, server_s=0.1, partway_s=0.41)])["offloaded under the lowest load"]
 
