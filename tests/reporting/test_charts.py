@@ -9,6 +9,7 @@ def test_values_are_written_in_their_unit() -> None:
     assert format_value(0.0952, "s") == "95.2 ms"
     assert format_value(0.18, "share") == "18 %"
     assert format_value(2.034, "x") == "2.03x"
+    assert [format_value(factor, "x") for factor in (999.4, 999.6, 1387.2)] == ["999x", "1,000x", "1,387x"]
     assert format_value(154_587, "B") == "155 kB"
     assert format_value(48, "count") == "48"
 

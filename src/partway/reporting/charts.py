@@ -201,7 +201,7 @@ def format_value(value: float, unit: Unit) -> str:
         "B": format_size,
         "B/s": format_rate,
         "W": format_power,
-        "x": lambda factor: f"{factor:.3g}x",
+        "x": lambda factor: f"{factor:,.0f}x" if factor >= 999.5 else f"{factor:.3g}x",
         "share": lambda share: f"{100 * share:.3g} %",
         "count": format_count,
     }

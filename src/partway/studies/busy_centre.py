@@ -155,7 +155,7 @@ def _against(each: Busy, device_s: float, who: str) -> Finding:
     low_s, high_s = (each.adaptive_s.value + sign * each.adaptive_s.half_width for sign in (-1, 1))
     return Finding(
         figure="15",
-        quantity=f"simulated at {each.load:.3g}: cut anew {who}, over device-only",
+        quantity=f"simulated at {format_value(each.load, 'share')}: cut anew {who}, over device-only",
         paper=None,
         ours=each.adaptive_s.value / device_s,
         unit="x",

@@ -7,6 +7,7 @@ waits, so stretches up to such a layer stand in their place. Called by the study
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from statistics import geometric_mean
 
 import numpy as np
 
@@ -105,7 +106,7 @@ def _machine_finding(setup: Setup, name: str, machine: AnalyticMachine) -> Findi
         figure="layers",
         quantity=f"ours over the authors' seconds, {name}: geometric mean of eight whole networks",
         paper=None,
-        ours=float(np.exp(np.log(ratios).mean())),
+        ours=geometric_mean(ratios),
         unit="x",
         kind="predicted",
         certainty="authors' files",
