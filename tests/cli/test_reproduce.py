@@ -72,7 +72,7 @@ def test_what_is_left_out_without_numba_is_said_in_the_last_line(
     for module in (busy_centre, throughput):
         monkeypatch.setattr(module, "simulates", lambda: False)
     finished = partway("reproduce", "--figure", "15", "--figure", "16")
-    assert "8 rows of Figures 15 and 16 were left out" in finished.text
+    assert "9 rows of Figures 15 and 16 were left out" in finished.text
     assert "pip install 'partway[simulate]'" in finished.text.split("were left out")[1]
     assert "within 20 %, as no gain is: met" in finished.text
     assert "1 that no gain at all would meet" in finished.text

@@ -61,4 +61,4 @@ def test_the_mark_is_of_the_client_where_server_only_would_miss_it(
 
 def test_without_numba_it_says_how_many_rows_are_left_out(run: Simulated, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(busy_centre, "simulates", lambda: False)
-    assert run() == StudyResult(findings=(), assumptions=(UNTOLD,), left_out=5)
+    assert run() == StudyResult(findings=(), assumptions=(UNTOLD,), left_out=6)

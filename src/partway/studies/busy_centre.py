@@ -53,16 +53,18 @@ _LOADS = (0.3, 0.6, 0.9)
 _MOST = 1.02  # of device-only
 _PRECISION = Precision(mean=0.04, p95=math.inf, most_runs=32)
 
-CLIENT, LAST_REPORT = "as partway's client", "the last report at its word"
+CLIENT, LAST_REPORT = "as partway's client", "by the last report at its word"
+FORGETFUL = "forgetting in 5 s and never turned away"
 READINGS: Mapping[str, Reading] = MappingProxyType(
     {
         CLIENT: Reading(),
         LAST_REPORT: Reading(smoothed_over_s=1e-9, fades_in_s=math.inf, doubt=0.0, turns_away=False),
+        FORGETFUL: Reading(fades_in_s=5.0, turns_away=False),
     }
 )
 """How the device that decides reads what it hears: as partway's client does, which smooths, forgets and doubts, and is
-turned away where it would wait too long; or the last report as if it were of this moment, and then it waits, which is
-as near as we come to the paper's device, which asks now and then."""
+turned away where it would wait too long; the last report as if it were of this moment, and then it waits, which is as
+near as we come to the paper's device, which asks now and then; or forgetting about as fast as it asks, and waiting."""
 
 UNTOLD = "Queues were not simulated, since numba is not installed: pip install 'partway[simulate]'."
 
@@ -105,19 +107,19 @@ def simulated(setup: Setup, table: CostTable, link: PaperLink, services_s: Float
         services_s: what a query of each network takes on the idle server, float64 (networks,).
     """
     if not simulates():
-        return StudyResult(findings=(), assumptions=(UNTOLD,), left_out=len(_LOADS) + 2)
+        return StudyResult(findings=(), assumptions=(UNTOLD,), left_out=len(_LOADS) + len(READINGS))
     device_s = float(table.device_s[-1])
     wanted_s = float(paper.BUSY_SERVER_S.value) - float(table.latency_s(link)[0])
     highest = wanted_s / (wanted_s + residual_s(services_s))
-    told, word = (
-        play_busy(setup, table, link, highest, reading=READINGS[name], duration_s=_LONG_S)
-        for name in (CLIENT, LAST_REPORT)
-    )
+    busiest = {
+        name: play_busy(setup, table, link, highest, reading=reading, duration_s=_LONG_S)
+        for name, reading in READINGS.items()
+    }
     lower = tuple(play_busy(setup, table, link, load) for load in _LOADS)
     return StudyResult(
         findings=(
-            _judged(told, word, device_s),
-            _against(word, device_s, f"by {LAST_REPORT}"),
+            _judged(busiest, device_s),
+            *(_against(each, device_s, name) for name, each in busiest.items() if name != CLIENT),
             *(_against(each, device_s, CLIENT) for each in lower),
         ),
         tables=(
@@ -125,34 +127,39 @@ def simulated(setup: Setup, table: CostTable, link: PaperLink, services_s: Float
                 title="The same simulated: one queue, and devices that hear of the load from answers",
                 columns=("load", "busy", "wait", "server-only", "cut anew", "95 %", "offloaded"),
                 rows=(
-                    *(_row(each, CLIENT) for each in (*lower, told)),
-                    _row(word, LAST_REPORT),
+                    *(_row(each, CLIENT) for each in lower),
+                    *(_row(each, name) for name, each in busiest.items()),
                 ),
             ),
         ),
     )
 
 
-def _judged(told: Busy, word: Busy, device_s: float) -> Finding:
+def _judged(busiest: Mapping[str, Busy], device_s: float) -> Finding:
     """The mark: partway's client where the paper's server-only is, which it could miss as server-only does."""
-    own, other = (format_value(each.adaptive_s.value / device_s, "x") for each in (told, word))
-    low_s, high_s = (told.adaptive_s.value + sign * told.adaptive_s.half_width for sign in (-1, 1))
-    server_only_s = float(paper.BUSY_SERVER_S.value)
+    told, server_only_s = busiest[CLIENT], float(paper.BUSY_SERVER_S.value)
+    seconds = [each.adaptive_s.value for each in busiest.values()]
+    others = ", ".join(
+        f"{format_value(each.adaptive_s.value / device_s, 'x')} {name}"
+        for name, each in busiest.items()
+        if name != CLIENT
+    )
+    forgotten = 1.0 - math.exp(-_PAUSE_S / READINGS[CLIENT].fades_in_s)
     return compare(
         paper.CUT_UNDER_LOAD_S,
         told.adaptive_s.value,
         kind="sensitivity",
         mark=at_most(_MOST * device_s, f"under {_MOST:g}x device-only", nothing=server_only_s),
-        note=f"simulated, {CLIENT}, at a load of {told.load:.1%}, where one queue makes server-only the paper's "
-        f"{format_value(server_only_s, 's')}. {own} device-only, {format_value(device_s, 's')}, on average: what it "
-        f"heard is as old as its last query, some {_PAUSE_S:g} s, but a query that would wait too long is turned away; "
-        f"{other} for who takes {LAST_REPORT} and waits. Who knew the mean load could not be slower than device-only",
-        span=(low_s, high_s),
+        note=f"simulated, {CLIENT}, at a load of {format_value(told.load, 'share')}, where one queue makes server-only "
+        f"the paper's {format_value(server_only_s, 's')}: {_known(told.adaptive_s)} on average, "
+        f"{format_value(told.adaptive_s.value / device_s, 'x')} device-only. What it heard is as old as its last "
+        f"query, some {_PAUSE_S:g} s, and it forgets {forgotten:.0%} of that; but where it would wait too long it is "
+        f"turned away. {others}, spanned. Who knew the mean load could not be slower than device-only",
+        span=(min(seconds), max(seconds)),
     )
 
 
 def _against(each: Busy, device_s: float, who: str) -> Finding:
-    low_s, high_s = (each.adaptive_s.value + sign * each.adaptive_s.half_width for sign in (-1, 1))
     return Finding(
         figure="15",
         quantity=f"simulated at {format_value(each.load, 'share')}: cut anew {who}, over device-only",
@@ -161,22 +168,22 @@ def _against(each: Busy, device_s: float, who: str) -> Finding:
         unit="x",
         kind="sensitivity",
         certainty="computed",
-        note=f"{format_value(each.adaptive_s.value, 's')} on average, {each.offloaded:.0%} of the queries offloaded; "
-        f"server-only {format_value(each.server_only_s.value, 's')}, of which {format_value(each.wait_s, 's')} waiting",
-        span=(low_s / device_s, high_s / device_s),
+        note=f"{_known(each.adaptive_s)} on average, {each.offloaded:.0%} of the queries offloaded; server-only "
+        f"{_known(each.server_only_s)}, of which {format_value(each.wait_s, 's')} waiting",
     )
 
 
-def _row(each: Busy, who: str) -> tuple[str, ...]:
-    def known(value: Estimate) -> str:
-        return f"{format_value(value.value, 's')} ± {format_value(value.half_width, 's')}"
+def _known(value: Estimate) -> str:
+    return f"{format_value(value.value, 's')} ± {format_value(value.half_width, 's')}"
 
+
+def _row(each: Busy, who: str) -> tuple[str, ...]:
     return (
-        f"{each.load:.1%}, {who}",
+        f"{format_value(each.load, 'share')}, {who}",
         f"{each.utilisation:.1%}",
         format_value(each.wait_s, "s"),
-        known(each.server_only_s),
-        known(each.adaptive_s),
+        _known(each.server_only_s),
+        _known(each.adaptive_s),
         format_value(each.adaptive_p95_s, "s"),
         f"{each.offloaded:.0%}",
     )
