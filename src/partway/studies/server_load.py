@@ -155,8 +155,8 @@ def _chart(curves: Sequence[_Curve], device_s: float) -> Chart:
                 levels=(Level(name="device-only", value=device_s),),
             ),
         ),
-        caption="What the paper's load was made of is not in the sources; each line is one model of it. The best cut is "
-        "that of who knows the mean load: never slower than device-only, by construction.",
+        caption="What the paper's load was made of is not in the sources; each line is one model of it. The best cut "
+        "is that of who knows the mean load: never slower than device-only, by construction.",
     )
 
 
