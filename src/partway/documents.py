@@ -2,7 +2,7 @@
 
 A record type names its `kind` and `version`; the file carries both in its first two keys, so that any
 release can say what it found before it reads the rest. Writes are atomic: a reader sees the old file or
-the new one. Called by every room that stores something.
+the new one. Text that people wrote is read here too, as far as it may go. Called by every room that stores something.
 """
 
 import os
@@ -12,7 +12,7 @@ from typing import ClassVar, TypeVar
 
 import msgspec
 
-from partway.errors import DocumentError
+from partway.errors import DocumentError, InputError
 from partway.units import format_size
 
 MAX_DOCUMENT_BYTES = 256 * 2**20
@@ -88,7 +88,7 @@ def read_document(path: Path, expected: type[DocumentType]) -> DocumentType:
     Raises:
         DocumentError: the file is missing, unreadable, or not such a document.
     """
-    return decode_document(_read(path), expected, where=str(path))
+    return decode_document(_read_document(path), expected, where=str(path))
 
 
 def read_one_of(
@@ -99,7 +99,7 @@ def read_one_of(
     Raises:
         DocumentError: the file is missing, unreadable, or no such document of any of the kinds.
     """
-    text = _read(path)
+    text = _read_document(path)
     kind = _header(text, str(path)).kind
     if kind == first.kind:
         return decode_document(text, first, where=str(path))
@@ -111,15 +111,45 @@ def read_one_of(
     raise DocumentError(f"{path} is a {kind!r} document; {wanted} document was expected")
 
 
-def _read(path: Path) -> bytes:
+def read_text(path: Path, expected: str, *, most_bytes: int, failure: type[InputError] = InputError) -> str:
+    """The text in a file that people wrote or measured: UTF-8, with or without the mark that some editors begin with.
+
+    Args:
+        path: of a regular file; a device or a pipe might never end, and says nothing about its size.
+        expected: what it is to hold, in words, such as `a CSV trace`.
+        most_bytes: that are read.
+        failure: what to raise.
+
+    Raises:
+        InputError: it cannot be read, is too large, or is no text; of the type that was given.
+    """
     try:
-        with path.open("rb") as file:
-            content = file.read(MAX_DOCUMENT_BYTES + 1)
+        if path.exists() and not path.is_file():
+            raise failure(f"{path} is not a regular file; expected {expected}")
+        content = _read(path, most_bytes)
+    except OSError as error:
+        raise failure(f"cannot read {path}: {error.strerror}; expected {expected}") from error
+    if len(content) > most_bytes:
+        raise failure(f"{path} is larger than {format_size(most_bytes)}, the most that is read of {expected}")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise failure(f"{path} is not UTF-8 text ({error.reason}); expected {expected}") from error
+
+
+def _read_document(path: Path) -> bytes:
+    try:
+        content = _read(path, MAX_DOCUMENT_BYTES)
     except OSError as error:
         raise DocumentError(f"cannot read {path}: {error.strerror}") from error
     if len(content) > MAX_DOCUMENT_BYTES:
         raise DocumentError(f"{path} is larger than {format_size(MAX_DOCUMENT_BYTES)}; no Partway document is so long")
     return content
+
+
+def _read(path: Path, most_bytes: int) -> bytes:
+    with path.open("rb") as file:
+        return file.read(most_bytes + 1)  # one more, by which it is too large
 
 
 def _header(text: bytes, where: str) -> _Header:

@@ -12,9 +12,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from partway.documents import read_text
 from partway.errors import LinkError
 from partway.link.state import Link, check_rate, check_rtt
-from partway.units import format_size, parse_rate
+from partway.units import parse_rate
 
 # Measured traces hold seconds at 0. A rate of 0 would make one transfer last for ever, so a trace file's
 # rows are lifted to this floor, under which TCP itself would give up.
@@ -158,31 +159,16 @@ def read_trace(path: Path) -> Trace:
         LinkError: the file cannot be read, is too large, or a line is not as expected; the message has
             the line's number.
     """
+    expected = f"a CSV trace of {','.join(_COLUMNS)}"
+    text = read_text(path, expected, most_bytes=MAX_FILE_BYTES, failure=LinkError)
     try:
-        rows = tuple(_parse_rows(path, _read_text(path)))
+        rows = tuple(_parse_rows(path, text))
     except csv.Error as error:
         raise LinkError(f"{path} is no CSV trace ({error}); expected rows of {','.join(_COLUMNS)}") from error
     if not rows:
         raise LinkError(f"{path} has no rows; expected at least one of {','.join(_COLUMNS)}")
     first_s = rows[0][0]
     return Trace(starts_s=tuple(t_s - first_s for t_s, _ in rows), rates_bytes_per_s=tuple(rate for _, rate in rows))
-
-
-def _read_text(path: Path) -> str:
-    try:
-        # A device or pipe might never end, and says nothing about its size.
-        if path.exists() and not path.is_file():
-            raise LinkError(f"{path} is not a regular file; expected a CSV trace of {','.join(_COLUMNS)}")
-        with path.open("rb") as file:
-            content = file.read(MAX_FILE_BYTES + 1)
-    except OSError as error:
-        raise LinkError(f"cannot read the trace {path}: {error.strerror}; give the path of a CSV file") from error
-    if len(content) > MAX_FILE_BYTES:
-        raise LinkError(f"{path} is larger than {format_size(MAX_FILE_BYTES)}; shorten the trace")
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise LinkError(f"{path} is not UTF-8 text ({error.reason}); expected a CSV trace") from error
 
 
 def _parse_rows(path: Path, text: str) -> Iterator[tuple[float, float]]:

@@ -5,7 +5,8 @@ In comes a table with a key `arrivals`; out come `Arrivals`. Called by `scenario
 
 from partway.simulation.arrivals import GOOGLE_SEARCH, Arrivals, Renewal, poisson, read_curve, read_timestamps
 from partway.simulation.distributions import Constant, to_mean
-from partway.simulation.scenario_tables import Table, choice, text
+from partway.simulation.scenario_tables import Table
+from partway.simulation.scenario_values import choice, text
 
 
 def read_arrivals(table: Table, rate_per_s: float) -> Arrivals:

@@ -13,6 +13,7 @@ from typing import Protocol
 
 import numpy as np
 
+from partway.documents import read_text
 from partway.errors import InputError
 from partway.simulation.compound_distributions import Empirical
 from partway.simulation.distributions import (
@@ -22,7 +23,6 @@ from partway.simulation.distributions import (
     Hyperexponential,
     to_mean,
 )
-from partway.units import format_size
 
 MAX_FILE_BYTES = 64 * 2**20
 """More than a million points or timestamps; a longer file is refused before it is read."""
@@ -160,7 +160,7 @@ def read_curve(path: Path) -> Empirical:
     Source: BigHouse's `EmpiricalDistribution.loadDistribution`.
     """
     points: list[tuple[float, float]] = []
-    for number, line in _lines(path):
+    for number, line in _lines(path, "a cumulative curve, seconds and a probability on each line"):
         try:
             value_s, share = (float(word) for word in line.split())
         except ValueError:
@@ -187,7 +187,7 @@ def read_timestamps(path: Path) -> Replayed:
         InputError: the file cannot be read, is too large, or a line is not as expected; the message has its number.
     """
     stamps_s: list[float] = []
-    for number, line in _lines(path):
+    for number, line in _lines(path, "timestamps in seconds, one a line"):
         if not stamps_s and line == "t_s":
             continue
         try:
@@ -202,20 +202,8 @@ def read_timestamps(path: Path) -> Replayed:
     return Replayed(gaps_s=np.diff(np.array(stamps_s)))
 
 
-def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    try:
-        if path.exists() and not path.is_file():
-            raise InputError(f"{path} is not a regular file; give the path of a text file")
-        with path.open("rb") as file:
-            content = file.read(MAX_FILE_BYTES + 1)
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}") from error
-    if len(content) > MAX_FILE_BYTES:
-        raise InputError(f"{path} is larger than {format_size(MAX_FILE_BYTES)}; shorten it")
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path} is not UTF-8 text ({error.reason})") from error
+def _lines(path: Path, expected: str) -> Iterator[tuple[int, str]]:
+    text = read_text(path, expected, most_bytes=MAX_FILE_BYTES)
     for number, line in enumerate(io.StringIO(text), start=1):
         stripped = line.strip()
         if stripped and not stripped.startswith("#"):

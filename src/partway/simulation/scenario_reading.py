@@ -28,14 +28,13 @@ from partway.simulation.scenario import (
     Target,
     WorkersFor,
 )
-from partway.simulation.scenario_tables import (
-    Table,
+from partway.simulation.scenario_tables import Table, read_toml
+from partway.simulation.scenario_values import (
     choice,
     count,
     duration,
     number,
     per_second,
-    read_toml,
     several,
     share,
     text,
