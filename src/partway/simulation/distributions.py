@@ -4,10 +4,11 @@ In come means in seconds and coefficients of variation (standard deviation over 
 values are at least 0 and all draws come from a generator that is handed in. Called by arrivals, queues and fleets.
 """
 
+import dataclasses
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -74,38 +75,8 @@ def of_variation(mean_s: float, variation: float) -> Distribution:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Constant:
-    """Always the same.
-
-    Attributes:
-        mean_s: what it is, above 0.
-
-    Raises:
-        InputError: it is not finite or not above 0.
-    """
-
-    mean_s: float
-
-    def __post_init__(self) -> None:
-        positive("time", self.mean_s)
-
-    @property
-    def variation(self) -> float:
-        """0: nothing varies."""
-        return 0.0
-
-    def sample(self, generator: np.random.Generator, count: int) -> FloatArray:  # noqa: ARG002 - others draw
-        """The same value so many times."""
-        return np.full(count, self.mean_s)
-
-    def scaled(self, factor: float) -> "Constant":
-        """A constant so many times as long."""
-        return Constant(mean_s=factor * self.mean_s)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Exponential:
-    """Without memory: as gaps, those of a Poisson process.
+class _OfMean:
+    """What has a mean, and scales with it.
 
     Attributes:
         mean_s: above 0.
@@ -119,6 +90,29 @@ class Exponential:
     def __post_init__(self) -> None:
         positive("mean", self.mean_s)
 
+    def scaled(self, factor: float) -> Self:
+        """The same shape with another mean."""
+        return dataclasses.replace(self, mean_s=factor * self.mean_s)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Constant(_OfMean):
+    """Always the same: its mean."""
+
+    @property
+    def variation(self) -> float:
+        """0: nothing varies."""
+        return 0.0
+
+    def sample(self, generator: np.random.Generator, count: int) -> FloatArray:  # noqa: ARG002 - others draw
+        """The same value so many times."""
+        return np.full(count, self.mean_s)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exponential(_OfMean):
+    """Without memory: as gaps, those of a Poisson process."""
+
     @property
     def variation(self) -> float:
         """1, whatever the mean."""
@@ -130,67 +124,43 @@ class Exponential:
         drawn *= self.mean_s
         return drawn
 
-    def scaled(self, factor: float) -> "Exponential":
-        """The same with another mean."""
-        return Exponential(mean_s=factor * self.mean_s)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Gamma:
-    """One hump, any variation; below 1 it stands for a sum of steps.
+class _Varying(_OfMean):
+    """What has a mean and a variation.
 
     Attributes:
-        mean_s: above 0.
         variation: above 0.
 
     Raises:
-        InputError: either is not finite or not above 0.
+        InputError: mean or variation is not finite or not above 0.
     """
 
-    mean_s: float
     variation: float
 
     def __post_init__(self) -> None:
-        positive("mean", self.mean_s)
+        _OfMean.__post_init__(self)
         positive("coefficient of variation", check_variation(self.variation))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gamma(_Varying):
+    """One hump, any variation; below 1 it stands for a sum of steps."""
 
     def sample(self, generator: np.random.Generator, count: int) -> FloatArray:
         """Independent draws."""
         shape = 1.0 / self.variation**2
         return generator.gamma(shape, self.mean_s / shape, count)
 
-    def scaled(self, factor: float) -> "Gamma":
-        """The same with another mean."""
-        return Gamma(mean_s=factor * self.mean_s, variation=self.variation)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LogNormal:
-    """Measured times often look like this: a hump, and now and then much longer.
-
-    Attributes:
-        mean_s: above 0.
-        variation: above 0.
-
-    Raises:
-        InputError: either is not finite or not above 0.
-    """
-
-    mean_s: float
-    variation: float
-
-    def __post_init__(self) -> None:
-        positive("mean", self.mean_s)
-        positive("coefficient of variation", check_variation(self.variation))
+class LogNormal(_Varying):
+    """Measured times often look like this: a hump, and now and then much longer."""
 
     def sample(self, generator: np.random.Generator, count: int) -> FloatArray:
         """Independent draws."""
         variance = math.log1p(self.variation**2)
         return generator.lognormal(math.log(self.mean_s) - variance / 2, math.sqrt(variance), count)
-
-    def scaled(self, factor: float) -> "LogNormal":
-        """The same with another mean."""
-        return LogNormal(mean_s=factor * self.mean_s, variation=self.variation)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

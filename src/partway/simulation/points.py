@@ -6,6 +6,7 @@ In come the runs of a queue or a fleet; out comes a `Point`, which tables, docum
 
 import math
 from dataclasses import dataclass
+from typing import TypeVar
 
 from partway.errors import InputError
 from partway.simulation.fleet_runs import FleetRun, GroupRun
@@ -13,6 +14,8 @@ from partway.simulation.fleets import Fleet
 from partway.simulation.queues import Queue, QueueRun
 from partway.simulation.replications import Replicated
 from partway.simulation.statistics import Estimate
+
+AnyRun = TypeVar("AnyRun", QueueRun, FleetRun)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,27 +75,7 @@ def queue_point(found: Replicated[QueueRun], queue: Queue, name: str) -> Point:
         queue: that was played.
         name: of the place.
     """
-    return Point(
-        name=name,
-        workers=queue.workers,
-        devices=None,
-        load=queue.load,
-        runs=len(found.runs),
-        jobs=sum(run.jobs for run in found.runs),
-        warm_up_jobs=sum(run.warm_up_jobs for run in found.runs),
-        settled=found.settled,
-        throughput_per_s=found.of(lambda run: run.throughput_per_s),
-        mean_s=found.mean_s,
-        p50_s=found.of(lambda run: run.p50_s),
-        p95_s=found.p95_s,
-        p99_s=found.of(lambda run: run.p99_s),
-        mean_wait_s=found.of(lambda run: run.mean_wait_s),
-        utilisation=found.of(lambda run: run.utilisation),
-        offloaded=None,
-        mean_batch=found.of(lambda run: run.mean_batch),
-        groups=(),
-        reached=found.reached,
-    )
+    return _point(found, name, workers=queue.workers, load=queue.load, mean_batch=found.of(lambda run: run.mean_batch))
 
 
 def fleet_point(found: Replicated[FleetRun], fleet: Fleet, name: str) -> Point:
@@ -111,11 +94,35 @@ def fleet_point(found: Replicated[FleetRun], fleet: Fleet, name: str) -> Point:
             f"{name}: nothing was answered in any of {len(found.runs)} runs, their warm-up left out; make the duration "
             "longer, or requests shorter or more frequent"
         )
-    return Point(
-        name=name,
+    return _point(
+        found,
+        name,
         workers=fleet.workers,
         devices=fleet.devices,
-        load=None,
+        offloaded=found.of(lambda run: run.offloaded),
+        groups=tuple(_mean_group(same) for same in zip(*(run.groups for run in found.runs), strict=True)),
+        unanswered=sum(run.unanswered for run in found.runs) / sum(run.begun for run in found.runs),
+    )
+
+
+def _point(
+    found: Replicated[AnyRun],
+    name: str,
+    *,
+    workers: int,
+    devices: int | None = None,
+    load: float | None = None,
+    offloaded: Estimate | None = None,
+    mean_batch: Estimate | None = None,
+    groups: tuple[GroupRun, ...] = (),
+    unanswered: float = 0.0,
+) -> Point:
+    """What runs of queues and of fleets have in common, and what only one of them has."""
+    return Point(
+        name=name,
+        workers=workers,
+        devices=devices,
+        load=load,
         runs=len(found.runs),
         jobs=sum(run.jobs for run in found.runs),
         warm_up_jobs=sum(run.warm_up_jobs for run in found.runs),
@@ -127,11 +134,11 @@ def fleet_point(found: Replicated[FleetRun], fleet: Fleet, name: str) -> Point:
         p99_s=found.of(lambda run: run.p99_s),
         mean_wait_s=found.of(lambda run: run.mean_wait_s),
         utilisation=found.of(lambda run: run.utilisation),
-        offloaded=found.of(lambda run: run.offloaded),
-        mean_batch=None,
-        groups=tuple(_mean_group(same) for same in zip(*(run.groups for run in found.runs), strict=True)),
+        offloaded=offloaded,
+        mean_batch=mean_batch,
+        groups=groups,
         reached=found.reached,
-        unanswered=sum(run.unanswered for run in found.runs) / sum(run.begun for run in found.runs),
+        unanswered=unanswered,
     )
 
 
