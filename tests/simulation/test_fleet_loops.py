@@ -13,8 +13,9 @@ from partway.link import Link, LinkTrace, Trace
 from partway.planning import Conditions, decide
 from partway.simulation import fleet_loops as loops
 from partway.simulation import fleet_world
-from partway.simulation.arrivals import poisson
+from partway.simulation.arrivals import Renewal, poisson
 from partway.simulation.compiling import plain
+from partway.simulation.distributions import Constant
 from partway.simulation.fleet_playing import lay_out, roomier
 from partway.simulation.fleets import Fleet, Reading
 from partway.simulation.paths import LinkPath
@@ -133,6 +134,22 @@ def test_who_decides_nothing_by_what_it_is_told_is_not_turned_away() -> None:
         assert rules.groups[0]["alone"] == -1
     rules, _ = lay_out(Fleet(groups=(group(1),), reading=Reading(turns_away=False)), 20.0, np.random.default_rng(0))
     assert rules.groups[0]["alone"] == -1
+
+
+@pytest.mark.parametrize(("wait_s", "served_s"), [(0.0, WHOLE.server_s), (9.0, 0.0)], ids=["answered", "turned away"])
+def test_a_device_that_does_not_wait_hears_a_report_when_it_is_there_and_not_before(
+    wait_s: float, served_s: float
+) -> None:
+    far = LinkPath.of(Link(uplink_bytes_per_s=1e9, downlink_bytes_per_s=1e9, rtt_s=0.3))
+    every_second = Renewal(gaps=Constant(mean_s=1.0))
+    rules, world = lay_out(fleet(group(1, path=far, requests=every_second, spread=0.0)), 1.9, np.random.default_rng(0))
+    world.free_s[0] = 1.15 + wait_s
+    there_s = 1.0 + 0.3 + served_s
+    for until_s, heard in ((there_s - 0.01, False), (there_s + 0.01, True)):
+        loops.advance(rules, world, until_s, np.random.default_rng(0))
+        assert (world.devices[0]["heard_s"] > 0) == heard
+        assert int(world.counts[fleet_world.ANSWERED]) == heard
+    assert world.devices[0]["heard_s"] == pytest.approx(there_s, abs=1e-3)
 
 
 def test_a_world_without_room_says_so_and_goes_on_with_more() -> None:

@@ -17,6 +17,7 @@ from partway.simulation.fleet_world import (
     ANSWERED,
     ARRIVE,
     ASK,
+    BACK,
     BEGUN,
     COMING,
     CROWDED,
@@ -73,6 +74,8 @@ def advance(rules: Rules, world: World, until_s: float, chance: np.random.Genera
             _serve(rules, world, slot, event_s, chance)
         elif kind == LEAVE:
             _answer(rules, world, slot, event_s, chance)
+        elif kind == BACK:
+            _end(rules, world, slot, world.slots[slot]["report_s"], world.slots[slot]["left_s"], event_s, chance)
         elif kind == PING:
             _tell(rules, world, slot, event_s)
         else:
@@ -87,7 +90,7 @@ def _begin(rules: Rules, world: World, slot: int, now_s: float, chance: np.rando
     group = rules.groups[device["group"]]
     link = 3 * device["group"]
     world.counts[BEGUN] += 1
-    row = _choose(rules, world, request["device"], now_s)
+    row = _choose(rules, world, int(request["device"]), now_s)
     device["row"] = request["row"] = row
     request["started_s"] = now_s
     head_s = _compute(rules, world, request["device"], now_s, rules.rows[row, _DEVICE_S], chance)
@@ -183,10 +186,8 @@ def _turned_away(rules: Rules, world: World, slot: int, now_s: float, chance: np
     wait_s = max(0.0, world.free_s[0] - now_s)
     if wait_s <= max(0.0, group["factor"] * left_s - there_s):
         return False
-    back_s = now_s + _value(rules, link + 2, now_s) / 2
-    _hear(rules, world, number, wait_s, back_s, chance)
     request["row"] = group["alone"]
-    _note(rules, world, slot, _compute(rules, world, number, back_s, left_s, chance), chance)
+    _send_back(rules, world, slot, wait_s, left_s, now_s + _value(rules, link + 2, now_s) / 2, chance)
     return True
 
 
@@ -197,9 +198,34 @@ def _answer(rules: Rules, world: World, slot: int, now_s: float, chance: np.rand
     group = world.devices[request["device"]]["group"]
     back_s = _sent_s(rules, 3 * group + 1, now_s, rules.rows[request["row"], _DOWN])
     back_s += _value(rules, 3 * group + 2, now_s) / 2
-    if rules.groups[group]["fixed"] < 0:
-        _hear(rules, world, request["device"], max(0.0, world.free_s[0] - now_s), back_s, chance)
-    _note(rules, world, slot, back_s, chance)
+    _send_back(rules, world, slot, max(0.0, world.free_s[0] - now_s), 0.0, back_s, chance)
+
+
+@compiled
+def _send_back(
+    rules: Rules, world: World, slot: int, report_s: float, left_s: float, at_s: float, chance: np.random.Generator
+) -> None:
+    """A device will hear at a time: an answer, or that it has to compute what is left."""
+    request = world.slots[slot]
+    if math.isnan(rules.groups[world.devices[request["device"]]["group"]]["pause_s"]):
+        # It may decide about its next request before it hears of this one.
+        request["report_s"], request["left_s"] = report_s, left_s
+        _push(world, at_s, KINDS * slot + BACK)
+    else:
+        _end(rules, world, slot, report_s, left_s, at_s, chance)
+
+
+@compiled
+def _end(
+    rules: Rules, world: World, slot: int, report_s: float, left_s: float, at_s: float, chance: np.random.Generator
+) -> None:
+    """What was sent back is there."""
+    number = int(world.slots[slot]["device"])
+    if rules.groups[world.devices[number]["group"]]["fixed"] < 0:
+        _hear(rules, world, number, report_s, at_s, chance)
+    if left_s > 0.0:
+        at_s = _compute(rules, world, number, at_s, left_s, chance)
+    _note(rules, world, slot, at_s, chance)
 
 
 @compiled

@@ -14,7 +14,7 @@ Records = npt.NDArray[np.void]
 IntArray = npt.NDArray[np.int64]
 
 # Kinds of events; an event's code is its slot, or device, times `KINDS` plus its kind.
-ASK, ARRIVE, LEAVE, PING, TOLD = range(5)
+ASK, ARRIVE, LEAVE, BACK, PING, TOLD = range(6)
 KINDS = 8
 # Places in `World.counts`.
 EVENTS, SPARE, COMING, ANSWERED, BEGUN = range(5)
@@ -49,7 +49,15 @@ DEVICE = np.dtype(
         ("sent_s", np.float64),  # until when its last tensors are sent
     ]
 )
-SLOT = np.dtype([("device", np.int32), ("row", np.int32), ("started_s", np.float64)])  # of a request on its way
+SLOT = np.dtype(  # of a request on its way
+    [
+        ("device", np.int32),
+        ("row", np.int32),
+        ("started_s", np.float64),
+        ("report_s", np.float64),  # what comes back, where the device does not wait for it: the server's report
+        ("left_s", np.float64),  # and, of one that was turned away, what the device has to compute
+    ]
+)
 EVENT = np.dtype([("at_s", np.float64), ("code", np.int64)])
 BIN = np.dtype(
     [
