@@ -70,7 +70,7 @@ def test_a_policy_that_no_row_keeps_is_refused(policy: str, costs: list[object])
 def test_what_no_fleet_has_is_refused() -> None:
     with pytest.raises(InputError, match="at least 1"):
         group(0)
-    with pytest.raises(InputError, match="must be above 0, the second not negative"):
+    with pytest.raises(InputError, match="must be above 0, the second from 0 to below 4"):
         group(spread=-1.0)
     with pytest.raises(InputError, match="each its own name"):
         fleet(group(), group())

@@ -202,6 +202,11 @@ def test_a_bad_hour_is_from_the_first_change_to_the_last_and_has_a_calm_twin(tmp
         (STREAM.replace("load = 0.7", "load = -1"), 15, "-1 is out of range; it must be above 0"),
         (STREAM.replace("variation = 1.0", "variation = 1e200"), 17, "variation: a coefficient of variation is 1e+200"),
         (FLEET.replace("workers = 1", "variation = 1e200"), 11, "variation: a coefficient of variation is 1e+200"),
+        (
+            FLEET.replace("count = 40", "count = 40\nspread = 1e200"),
+            16,
+            "spread: 1e+200 is out of range; it must be at",
+        ),
         (STREAM.replace("load = 0.7", ""), 14, "neither a load nor a rate"),
         (STREAM.replace("load = 0.7", 'load = 0.7\nrate = "1/s"'), 15, "a rate and a load; give one"),
         (STREAM.replace("load = 0.7", 'load = 0.7\narrivals = "poison"'), 16, "did you mean 'poisson'?"),
@@ -291,7 +296,7 @@ def test_a_file_that_is_named_and_wrong_says_so(tmp_path: Path) -> None:
 
 def test_files_that_are_no_scenarios_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "s.toml"
-    with pytest.raises(ScenarioError, match="cannot read the scenario"):
+    with pytest.raises(ScenarioError, match=r"cannot read .*expected a scenario in TOML"):
         read_scenario(path)
     with pytest.raises(ScenarioError, match="not a regular file"):
         read_scenario(tmp_path)

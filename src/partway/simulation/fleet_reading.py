@@ -12,10 +12,11 @@ from partway.link import Link, LinkTrace, parse_link
 from partway.planning import CostTable, CutCost, PlanDocument
 from partway.simulation.arrival_reading import read_arrivals
 from partway.simulation.arrivals import Arrivals
-from partway.simulation.fleets import Fleet, Group, Pause, Policy
+from partway.simulation.fleets import MOST_SPREAD, Fleet, Group, Pause, Policy
 from partway.simulation.networks import best_of_chain, machine_of
 from partway.simulation.paths import LinkPath
-from partway.simulation.scenario_tables import Table, choice, count, duration, flag, number, size, text, variation
+from partway.simulation.scenario_tables import Table
+from partway.simulation.scenario_values import choice, count, duration, flag, number, size, text, variation
 from partway.zoo import named_network
 
 ANY_DEVICES = 10_000_000
@@ -55,7 +56,8 @@ def _group(table: Table, place: int) -> Group:
     path, costs, requests = _path(table), _costs(table), _requests(table, devices)
     policy = _POLICIES[table.may("cut", choice(*_POLICIES), "adaptive")]
     heeds_load = table.may("heeds_load", flag, default=True)
-    factor, spread = table.may("slowdown", number(above=0), 1.0), table.may("spread", number(least=0), 0.05)
+    factor = table.may("slowdown", number(above=0), 1.0)
+    spread = table.may("spread", number(least=0, below=MOST_SPREAD), 0.05)
     table.close()
     try:
         return Group(

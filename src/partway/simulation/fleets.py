@@ -17,6 +17,9 @@ from partway.simulation.paths import LinkPath
 
 Policy = Literal["adaptive", "server", "device"]
 
+MOST_SPREAD = 4.0
+"""Above every standard deviation of a logarithm: with so much, one time in forty is 2,500 times the median."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
@@ -96,7 +99,8 @@ class Group:
             `device` for the device alone.
         heeds_load: whether decisions reckon with the server's reports.
         factor: the device's seconds over those of the table, above 0.
-        spread: standard deviation of the logarithm of what chance makes of the device's seconds.
+        spread: standard deviation of the logarithm of what chance makes of the device's seconds, from 0 to below
+            `MOST_SPREAD`.
 
     Raises:
         InputError: a number is out of its range, or the policy asks for a row that the table lacks.
@@ -115,10 +119,10 @@ class Group:
     def __post_init__(self) -> None:
         if self.devices < 1:
             raise InputError(f"{self.name} has {self.devices} devices; it needs at least 1")
-        if not 0 < self.factor < math.inf or not 0 <= self.spread < math.inf:
+        if not 0 < self.factor < math.inf or not 0 <= self.spread < MOST_SPREAD:
             raise InputError(
                 f"the devices of {self.name} take {self.factor:g} times their costs, with a spread of {self.spread:g}; "
-                "the first must be above 0, the second not negative"
+                f"the first must be above 0, the second from 0 to below {MOST_SPREAD:g}"
             )
         self.fixed_row()
 
