@@ -1,6 +1,7 @@
 """Models that go by a name: built once, kept while they are used, and never in the way of a file."""
 
 import logging
+import os
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +11,15 @@ from tests.models import chain_model
 
 import partway
 from partway.errors import ModelError
-from partway.graph import Cache, Source, canonicalise, find_model
+from partway.graph import Cache, Model, Source, canonicalise, find_model
 from partway.zoo.paper import network
 
 NAME = "senna-pos"
+
+
+def opened(given: str | Path, cache: Cache) -> Model:
+    source = Source.open(given, cache=cache)
+    return canonicalise(source, source.bind(), RUNTIME, cache=cache)
 
 
 @pytest.fixture
@@ -33,7 +39,7 @@ def test_a_network_is_built_once(cache: Cache, caplog: pytest.LogCaptureFixture)
 
 def test_a_release_that_builds_otherwise_builds_anew(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
     before = find_model(NAME, cache=cache)
-    monkeypatch.setattr(network, "_WRITTEN_AS", 2)
+    monkeypatch.setattr(network, "_WRITTEN_AS", 1)
     after = find_model(NAME, cache=cache)
     assert before.path.parent != after.path.parent
     assert before.path.read_bytes() == after.path.read_bytes()
@@ -42,6 +48,33 @@ def test_a_release_that_builds_otherwise_builds_anew(cache: Cache, monkeypatch: 
 def test_how_many_items_a_query_holds_is_part_of_the_name(cache: Cache) -> None:
     (data,) = Source.open(f"{NAME}@5", cache=cache).inputs
     assert data.shape == (5, 300)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("senna-pos@5", "senna-pos@05"), ("senna-pos", "senna-pos@28"), ("senna-pos@28", "senna-pos@0028")],
+)
+def test_a_network_is_built_once_however_it_is_spelt(cache: Cache, one: str, other: str) -> None:
+    assert find_model(one, cache=cache).path == find_model(other, cache=cache).path
+
+
+def test_no_file_of_a_network_is_linked_from_elsewhere(cache: Cache) -> None:
+    """Weights are not read from linked files, since whoever writes to one of them writes to all."""
+    entry = find_model(NAME, cache=cache).path.parent
+    assert {file.name for file in entry.iterdir()} == {f"{NAME}.onnx", f"{NAME}.data"}
+    assert {file.stat().st_nlink for file in entry.iterdir()} == {1}
+
+
+def test_networks_that_were_kept_with_linked_weights_are_built_anew(
+    cache: Cache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as earlier:
+        earlier.setattr(network, "_WRITTEN_AS", 1)
+        kept = find_model(NAME, cache=cache)
+    os.link(kept.path.with_suffix(".data"), tmp_path / "shared.bin")
+    with pytest.raises(ModelError, match="hard link"):
+        opened(kept.path, cache)
+    opened(NAME, cache)
 
 
 def test_a_file_of_that_name_comes_first(cache: Cache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

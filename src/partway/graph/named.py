@@ -55,10 +55,10 @@ def find_model(given: str | Path, *, cache: Cache | None = None) -> FoundModel:
         if name.partition("@")[0] in PAPER_NETWORKS:  # a network was meant, so that no file is there tells nothing
             raise ModelError(str(error)) from error
         raise ModelError(f"there is no model file at {path}, and {error}") from error
-    file = f"{name}.onnx"
+    file = f"{network.spelling}.onnx"
 
     def build(folder: Path) -> None:
-        logger.info("network_built name=%s weight_bytes=%d", name, network.weight_bytes)
+        logger.info("network_built name=%s weight_bytes=%d", network.spelling, network.weight_bytes)
         # Its weights lie in .data, since the cache shares .bin by hard links, which onnx-ir refuses in a source.
         network.save(folder / file)
 

@@ -28,7 +28,7 @@ from partway.zoo.paper.vision import alexnet, deepface, mnist, vgg19
 
 Application = Literal["IMC", "VGG", "FACE", "DIG", "ASR", "POS", "CHK", "NER"]
 
-_WRITTEN_AS = 1  # raised when files differ although blueprints do not
+_WRITTEN_AS = 2  # raised when files differ although blueprints do not
 _MOST_QUERIES = 100_000
 _MOST_DIGITS = 10
 _NETWORKS_KEPT = 32
@@ -61,6 +61,11 @@ class PaperNetwork:
     input_shape: tuple[int, ...]
     input_dtype: np.dtype
     blueprint: Blueprint = field(repr=False, compare=False)
+
+    @property
+    def spelling(self) -> str:
+        """What `named_network` takes for it: of all ways to write the same, the shortest."""
+        return self.name if self.queries == _DESIGNS[self.name].queries else f"{self.name}@{self.queries}"
 
     @property
     def input_bytes(self) -> int:
