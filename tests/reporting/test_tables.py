@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from partway.reporting import Column, name_set, print_lines, print_table, share, shorten
+from partway.reporting import Column, name_set, print_lines, print_table, printable, share, shorten
 
 NAMES = Column(title="name", right=False, shrinks=True)
 NUMBERS = Column(title="seconds")
@@ -37,6 +37,22 @@ def test_brackets_are_shapes_and_no_markup(capsys: pytest.CaptureFixture[str]) -
     out = capsys.readouterr().out
     assert "float32[1,3]" in out
     assert "[bold]:smile:[/bold]" in out
+
+
+def test_what_files_call_things_moves_no_cursor(capsys: pytest.CaptureFixture[str]) -> None:
+    name = "\x1b[2J\x1b]0;mine\x07\r\N{RIGHT-TO-LEFT OVERRIDE}a"
+    print_table(name, (NAMES,), ((name,),))
+    print_lines(((name, name),))
+    out = capsys.readouterr().out
+    assert out.count(r"\x1b[2J\x1b]0;mine\x07\r\u202ea") == 4
+    assert all(line.isprintable() for line in out.splitlines())
+
+
+@given(st.text())
+def test_what_is_printable_stays_as_it_is(text: str) -> None:
+    assert printable(text).isprintable()
+    assert printable(printable(text)) == printable(text)
+    assert (printable(text) == text) == text.isprintable()
 
 
 @pytest.mark.parametrize("width", [20, 40, 80])

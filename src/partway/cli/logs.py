@@ -14,6 +14,8 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 
+from partway.reporting import printable
+
 _FIELD = re.compile(r"(\w+)=(.*?)(?=\s+\w+=|$)", re.DOTALL)
 _PLACE = re.compile(r"%[-#0 +]*\d*(?:\.\d+)?[a-zA-Z]")
 _LONGEST_VALUE = 4000
@@ -29,7 +31,7 @@ class TextFormatter(logging.Formatter):
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
         """The line, without what a traceback adds."""
-        return "".join(char if char.isprintable() else _escaped(char) for char in super().formatMessage(record))
+        return printable(super().formatMessage(record))
 
 
 class JsonFormatter(logging.Formatter):
@@ -75,7 +77,3 @@ def _value(text: str, left: Iterator[object]) -> Value:
             return float(text % value)
     shown = text % taken if taken else text.replace("%%", "%")
     return shown if len(shown) <= _LONGEST_VALUE else f"{shown[:_LONGEST_VALUE]}..."
-
-
-def _escaped(char: str) -> str:
-    return char.encode("unicode_escape").decode()

@@ -37,6 +37,7 @@ from partway.cli import (
 )
 from partway.cli.logs import FORMATTERS
 from partway.errors import InputError, PartwayError
+from partway.reporting import printable
 
 logger = logging.getLogger(__name__)
 
@@ -120,7 +121,7 @@ def _end(_number: int, _frame: FrameType | None) -> None:
 
 
 def _complain(error: Exception | str, status: int) -> int:
-    message = " ".join(str(error).split())
+    message = printable(" ".join(str(error).split()))
     print(f"partway: {message}", file=sys.stderr)
     return status
 

@@ -20,7 +20,7 @@ from partway.reporting.plan_view import LayerBar, PagePower, PlanView
 from partway.reporting.progress import follow, waiting
 from partway.reporting.sections import FindingRow, Section, Table
 from partway.reporting.simulation_figures import draw_simulation
-from partway.reporting.tables import Column, name_set, print_lines, print_table, share, shorten
+from partway.reporting.tables import Column, name_set, print_lines, print_table, printable, share, shorten
 
 __all__ = [
     "BarSeries",
@@ -47,6 +47,7 @@ __all__ = [
     "print_json",
     "print_lines",
     "print_table",
+    "printable",
     "require_drawable",
     "share",
     "shorten",

@@ -42,7 +42,7 @@ def print_table(title: str, columns: Sequence[Column], rows: Iterable[Sequence[s
         columns: headings and alignment.
         rows: one cell per column.
     """
-    cells = tuple(rows)
+    cells = tuple(tuple(map(printable, row)) for row in rows)
     if not cells:
         return
     console = _console()
@@ -52,7 +52,7 @@ def print_table(title: str, columns: Sequence[Column], rows: Iterable[Sequence[s
     if console.measure(table, options=unbounded).maximum > console.width:
         table = _table(columns, cells, spaces=1)
     console.width = max(console.width, console.measure(table, options=unbounded).minimum)
-    console.print(title, style="bold", soft_wrap=True)
+    console.print(printable(title), style="bold", soft_wrap=True)
     console.print(table)
     console.print()
 
@@ -66,7 +66,7 @@ def print_lines(lines: Iterable[tuple[str, str]]) -> None:
     pairs = tuple(lines)
     width = max((len(label) for label, _ in pairs), default=0)
     for label, text in pairs:
-        print(f"{label:<{width}}  {text}")
+        print(printable(f"{label:<{width}}  {text}"))
     print()
 
 
@@ -96,6 +96,17 @@ def name_set(names: Sequence[str], *, none: str, most: int = 2) -> str:
     rest = len(names) - most
     shown = [shorten(name, _NAME_WIDTH if len(names) == 1 else _NAME_WIDTH // 2) for name in names[:most]]
     return " + ".join((*shown, f"{rest} more") if rest > 0 else shown)
+
+
+def printable(text: str) -> str:
+    """Somebody's words for a terminal: what would move its cursor or change its colours is shown as an escape.
+
+    Args:
+        text: a name from a file, for instance.
+    """
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
 def share(part: float, whole: float) -> str:
