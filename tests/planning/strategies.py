@@ -1,11 +1,12 @@
 """Random costs and conditions for the laws of planning."""
 
 import math
+from typing import Literal
 
 import msgspec
 from hypothesis import strategies as st
 
-from partway.planning.costs import Conditions, CutCost
+from partway.planning.costs import Conditions, CutCost, How
 from partway.planning.energy import PowerDraw
 from partway.planning.frontier import Region
 
@@ -14,26 +15,38 @@ seconds = st.just(0.0) | st.floats(1e-9, 10)
 sizes = st.integers(0, 10**8)
 watts = st.just(0.0) | st.floats(1e-9, 100)
 joules = st.just(0.0) | st.floats(1e-9, 100)
+shares = st.floats(0, 1)
+
+# Strategies are made once: each that is made within a draw is checked anew, which takes longer than to draw from it.
+_names = st.lists(st.text(min_size=1, max_size=3), min_size=1, max_size=4, unique=True).map(tuple)
+_joules_and_how: st.SearchStrategy[tuple[float | None, Literal["metered", "constant"] | None]] = st.just(
+    (None, None)
+) | st.tuples(st.floats(0, 100), st.sampled_from(["metered", "constant"]))
+_spreads = st.none() | shares
+_factors = st.floats(0.01, 1000)
+_hows: st.SearchStrategy[How] = st.sampled_from(["measured", "interpolated", "predicted"])
+_codecs = st.sampled_from(["raw", "zstd"])
+_some_sizes = st.none() | sizes
 
 
 @st.composite
 def offloaded_costs(draw: st.DrawFn) -> CutCost:
     """Any cut but the device-only one."""
-    device_j = draw(st.none() | st.floats(0, 100))
+    device_j, device_j_how = draw(_joules_and_how)
     return CutCost(
-        crossing=tuple(draw(st.lists(st.text(min_size=1, max_size=3), min_size=1, max_size=4, unique=True))),
+        crossing=draw(_names),
         device_s=draw(seconds),
         up_bytes=draw(sizes),
         server_s=draw(seconds),
         down_bytes=draw(sizes),
         offloaded=True,
         device_j=device_j,
-        device_j_how=None if device_j is None else draw(st.sampled_from(["metered", "constant"])),
-        how=draw(st.sampled_from(["measured", "interpolated", "predicted"])),
-        device_spread=draw(st.none() | st.floats(0, 1)),
-        server_spread=draw(st.none() | st.floats(0, 1)),
-        codec=draw(st.sampled_from(["raw", "zstd"])),
-        device_bytes=draw(st.none() | sizes),
+        device_j_how=device_j_how,
+        how=draw(_hows),
+        device_spread=draw(_spreads),
+        server_spread=draw(_spreads),
+        codec=draw(_codecs),
+        device_bytes=draw(_some_sizes),
     )
 
 
@@ -96,8 +109,8 @@ def any_conditions(draw: st.DrawFn) -> Conditions:
         downlink_bytes_per_s=draw(rates),
         rtt_s=draw(seconds),
         queue_delay_s=draw(seconds),
-        slowdown=draw(st.floats(0.01, 1000)),
-        device_factor=draw(st.floats(0.01, 1000)),
+        slowdown=draw(_factors),
+        device_factor=draw(_factors),
     )
 
 
@@ -106,13 +119,13 @@ def conditions_inside(draw: st.DrawFn, region: Region) -> Conditions:
     """Conditions that the region covers, spread evenly over each logarithm."""
 
     def between(ends: tuple[float, float]) -> float:
-        share = draw(st.floats(0, 1))
+        share = draw(shares)
         value = math.exp((1 - share) * math.log(ends[0]) + share * math.log(ends[1]))
         return min(max(value, ends[0]), ends[1])
 
     uplink = between(region.uplink_bytes_per_s)
     wait_s = between(region.wait_s)
-    rtt_s = wait_s * draw(st.floats(0, 1))
+    rtt_s = wait_s * draw(shares)
     return Conditions(
         uplink_bytes_per_s=uplink,
         downlink_bytes_per_s=uplink * between(region.downlink_per_uplink),

@@ -29,6 +29,9 @@ def unlike(costs: Sequence[CutCost]) -> list[CutCost]:
     ]
 
 
+_errors = st.none() | st.floats(0, 1)
+
+
 @st.composite
 def tried(draw: st.DrawFn, costs: Sequence[CutCost]) -> list[CodecTrial]:
     """What two codecs made of some of these cuts' tensors."""
@@ -40,7 +43,7 @@ def tried(draw: st.DrawFn, costs: Sequence[CutCost]) -> list[CodecTrial]:
             coded_bytes=draw(st.integers(0, 2 * cost.up_bytes)),
             encode_s=draw(st.floats(0, 1)),
             decode_s=draw(st.floats(0, 1)),
-            error=draw(st.none() | st.floats(0, 1)),
+            error=draw(_errors),
         )
         for cost in costs
         for codec in ("zstd", "int8")

@@ -43,13 +43,17 @@ def fixed_arrays(draw: st.DrawFn) -> np.ndarray:
     return array
 
 
+# Made once: a filter that is made within a draw reads its own source each time.
+_string_shapes = st.lists(st.integers(0, 3), max_size=3).map(tuple)
+_string_elements = st.one_of(names, st.binary(max_size=8).filter(not_text))
+
+
 @st.composite
 def string_arrays(draw: st.DrawFn) -> np.ndarray:
-    shape = draw(st.lists(st.integers(0, 3), max_size=3).map(tuple))
+    shape = draw(_string_shapes)
     count = int(np.prod(shape, dtype=np.int64))
-    elements = st.one_of(names, st.binary(max_size=8).filter(not_text))
     array = np.empty(count, dtype=object)
-    array[:] = draw(st.lists(elements, min_size=count, max_size=count))
+    array[:] = draw(st.lists(_string_elements, min_size=count, max_size=count))
     return array.reshape(shape)
 
 
