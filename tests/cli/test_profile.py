@@ -168,7 +168,7 @@ def test_ctrl_c_keeps_what_was_measured_and_refit_makes_a_profile_of_it(
 
 def test_a_profile_is_fitted_to_the_samples(partway: Command, tmp_path: Path) -> None:
     with SamplesFile(tmp_path / "here.samples.jsonl", HEADER) as sink:
-        for known in measured(zoo_graphs()[:60]):
+        for known in measured(zoo_graphs(30)):
             sink.append(known)
     finished = partway("profile", "-o", tmp_path / "here.json", "--refit")
     made = read_document(tmp_path / "here.json", Profile)

@@ -99,7 +99,7 @@ def two(tmp_path: Path) -> tuple[Path, Path]:
     """Two machines, the second of another processor and half as fast."""
     paths = (tmp_path / "quick.json", tmp_path / "slow.json")
     for path, slower, name in zip(paths, (1.0, 2.0), ("Pencil", "Biro"), strict=True):
-        fitted = fit_predictor(measured(zoo_graphs()[:60], slower=slower), threads=1, machine=MACHINE)
+        fitted = fit_predictor(measured(zoo_graphs(60), slower=slower), threads=1, machine=MACHINE)
         machine = msgspec.structs.replace(MACHINE, processor=name)
         write_document(path, profile(fitted, machine=machine))
     return paths

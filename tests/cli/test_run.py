@@ -99,7 +99,7 @@ def test_a_server_answers_what_the_device_sends(partway: Command, tmp_path: Path
     partway("run", path, "--output", alone)
     with run_server(folder) as server:
         # So slow a device that a server on loopback is always worth its round trip.
-        words = ("run", path, "--server", server.url, "--wait", "--device-slowdown", "2000", "--output", offloaded)
+        words = ("run", path, "--server", server.url, "--wait", "--device-slowdown", "500", "--output", offloaded)
         document = partway(*words, "--json").document
     assert document["offloaded"] is True
     assert document["cut"]["crossing"] != []

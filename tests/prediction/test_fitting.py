@@ -14,18 +14,19 @@ from partway.errors import InputError
 from partway.graph import Kernel, resident_bytes
 from partway.prediction.features import features_of
 from partway.prediction.fitting import Form, ProfilerCost, cache_sizes_bytes, fit_predictor, profiler_cost
-from partway.prediction.predictor import Estimate, Prediction, Predictor, combine
+from partway.prediction.predictor import Estimate, Prediction, combine
 from partway.profiling.machine import Cache
 from partway.profiling.samples import Sample
 
 
-def estimate(predictor: Predictor, kernels: tuple[Kernel, ...]) -> Estimate:
+def estimate(prediction: Prediction, kernels: tuple[Kernel, ...]) -> Estimate:
+    predictor = prediction.predictor
     setting = predictor.setting(resident_bytes(kernels))
     rows = [
         (features_of(kernel), msgspec.structs.replace(setting, returned=place == len(kernels) - 1))
         for place, kernel in enumerate(kernels)
     ]
-    seconds, spreads = Prediction(predictor).kernels(rows)
+    seconds, spreads = prediction.kernels(rows)
     names = [features.variant for features, _ in rows]
     return combine(zip(names, seconds.tolist(), spreads.tolist(), strict=True), predictor)
 
@@ -37,10 +38,10 @@ def seen() -> tuple[Sample, ...]:
 
 @pytest.mark.parametrize("form", list(Form))
 def test_graphs_that_were_not_fitted_are_predicted_within_a_few_percent(seen: tuple[Sample, ...], form: Form) -> None:
-    predictor = fit_predictor(seen, threads=1, machine=MACHINE, form=form)
+    prediction = Prediction(fit_predictor(seen, threads=1, machine=MACHINE, form=form))
     errors = []
     for kernels in zoo_graphs()[::4]:
-        found = estimate(predictor, kernels)
+        found = estimate(prediction, kernels)
         if not found.unsampled:
             errors.append(abs(found.seconds / (sum(true_s(kernels)) + RUN_S) - 1))
     assert len(errors) > 15
@@ -50,8 +51,8 @@ def test_graphs_that_were_not_fitted_are_predicted_within_a_few_percent(seen: tu
 
 
 def test_noise_of_the_profiler_is_averaged_out() -> None:
-    predictor = fit_predictor(measured(zoo_graphs(), noise=0.1), threads=1, machine=MACHINE)
-    ratios = [estimate(predictor, kernels).seconds / (sum(true_s(kernels)) + RUN_S) for kernels in zoo_graphs()]
+    prediction = Prediction(fit_predictor(measured(zoo_graphs(), noise=0.1), threads=1, machine=MACHINE))
+    ratios = [estimate(prediction, kernels).seconds / (sum(true_s(kernels)) + RUN_S) for kernels in zoo_graphs()]
     assert abs(float(np.median(ratios)) - 1) < 0.03
 
 
@@ -74,7 +75,7 @@ def test_each_variant_keeps_typical_kernels_and_how_often_it_was_sampled(seen: t
 
 
 def test_samples_of_other_threads_are_left_out(seen: tuple[Sample, ...]) -> None:
-    slow = measured(zoo_graphs()[:20], threads=4, slower=100.0)
+    slow = measured(zoo_graphs(20), threads=4, slower=100.0)
     form = Form.PHYSICAL
     assert fit_predictor((*seen, *slow), threads=1, machine=MACHINE, form=form) == fit_predictor(
         seen, threads=1, machine=MACHINE, form=form
@@ -137,7 +138,7 @@ def test_the_last_cache_is_the_largest_and_the_near_one_belongs_to_a_core() -> N
 
 def short_graphs(generator: np.random.Generator, kernel_s: float, run_s: float) -> tuple[Sample, ...]:
     """Graphs of 1 to 12 kernels of a few microseconds each, under a profiler of known cost."""
-    template = measured(zoo_graphs()[:1])[0]
+    template = measured(zoo_graphs(1))[0]
     samples = []
     for index in range(50):
         seconds = generator.uniform(1e-6, 2e-5, generator.integers(1, 13))

@@ -36,7 +36,7 @@ def kept(
 
 @pytest.fixture(scope="module")
 def good() -> Sequence[Sample]:
-    return measured(zoo_graphs()[:GRAPHS])
+    return measured(zoo_graphs(GRAPHS))
 
 
 def test_a_profile_says_what_it_was_fitted_to(tmp_path: Path, good: Sequence[Sample]) -> None:
@@ -51,7 +51,7 @@ def test_a_profile_says_what_it_was_fitted_to(tmp_path: Path, good: Sequence[Sam
 
 
 def test_disturbed_samples_are_left_out(tmp_path: Path, good: Sequence[Sample]) -> None:
-    disturbed = measured(zoo_graphs()[:20], busy_share=0.5, slower=10.0)
+    disturbed = measured(zoo_graphs(20), busy_share=0.5, slower=10.0)
     clean = fit_profile(kept(tmp_path, good))
     mixed = fit_profile(kept(tmp_path, (*good, *disturbed)))
     assert mixed.predictors == clean.predictors
@@ -59,13 +59,13 @@ def test_disturbed_samples_are_left_out(tmp_path: Path, good: Sequence[Sample]) 
 
 
 def test_where_all_are_disturbed_they_are_better_than_none(tmp_path: Path) -> None:
-    profile = fit_profile(kept(tmp_path, measured(zoo_graphs()[:20], busy_share=0.5)))
+    profile = fit_profile(kept(tmp_path, measured(zoo_graphs(20), busy_share=0.5)))
     assert profile.sampling.disturbed == 0
     assert profile.predictor(1).variants
 
 
 def test_each_setting_of_threads_has_a_predictor(tmp_path: Path, good: Sequence[Sample]) -> None:
-    slow = measured(zoo_graphs()[:20], threads=4, slower=10.0)
+    slow = measured(zoo_graphs(20), threads=4, slower=10.0)
     header = msgspec.structs.replace(HEADER, threads=(1, 4))
     profile = fit_profile(kept(tmp_path, (*good, *slow), header=header))
     assert [predictor.threads for predictor in profile.predictors] == [1, 4]

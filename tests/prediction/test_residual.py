@@ -39,7 +39,7 @@ def fit(rows: Sizes, logs: FloatArray, *, timer: float = 0.0, seed: int = 0) -> 
 @few
 @given(st.integers(0, 2**16))
 def test_it_follows_samples_nearby(seed: int) -> None:
-    rows = places(150, seed)
+    rows = places(100, seed)
     found = ResidualModel(fit(rows, hill(rows)))
     between = places(50, seed + 1)
     logs, spreads = found.predict(between)
@@ -50,7 +50,7 @@ def test_it_follows_samples_nearby(seed: int) -> None:
 @few
 @given(st.integers(0, 2**16), st.sampled_from((1e-40, 1e40)))
 def test_far_from_all_samples_it_says_nothing(seed: int, far: float) -> None:
-    rows = places(100, seed)
+    rows = places(60, seed)
     fitted = fit(rows, hill(rows) + 0.2)
     logs, spreads = ResidualModel(fitted).predict([{"rows": far, "columns": far}])
     assert abs(float(logs[0])) < 1e-3
