@@ -25,19 +25,20 @@ def result(*, offloaded: bool, hedged: bool = False, fell_back: bool = False) ->
 
 def test_every_request_is_counted_once_by_how_it_ended_from_any_thread() -> None:
     tally = Tally()
-    ends: tuple[tuple[Result, Fault | None], ...] = (
-        (result(offloaded=True), None),
-        (result(offloaded=True, hedged=True), None),
-        (result(offloaded=False, hedged=True, fell_back=True), None),
-        (result(offloaded=False, fell_back=True), Fault.DAMAGED),
-        (result(offloaded=False, fell_back=True), None),
+    ends: tuple[tuple[Result, Fault | None, bool], ...] = (
+        (result(offloaded=True), None, False),
+        (result(offloaded=True, hedged=True), None, False),
+        (result(offloaded=False, hedged=True, fell_back=True), None, False),
+        (result(offloaded=False, fell_back=True), Fault.DAMAGED, False),
+        (result(offloaded=False, fell_back=True), None, True),
+        (result(offloaded=False, hedged=True, fell_back=True), None, True),
     )
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda end: tally.count(*end), ends * 20))
+        list(pool.map(lambda end: tally.count(*end[:2], turned_away=end[2]), ends * 20))
     counters = tally.read(breaker_openings=3)
-    assert (counters.requests, counters.offloaded, counters.breaker_openings) == (100, 40, 3)
-    assert (counters.hedged, counters.hedges_won_by_server, counters.hedges_won_by_device) == (40, 20, 20)
-    assert counters.fell_back == {"late": 20, "damaged": 20, "turned_away": 20}
+    assert (counters.requests, counters.offloaded, counters.breaker_openings) == (120, 40, 3)
+    assert (counters.hedged, counters.hedges_won_by_server, counters.hedges_won_by_device) == (60, 20, 40)
+    assert counters.fell_back == {"late": 20, "damaged": 20, "turned_away": 40}
 
 
 @pytest.mark.parametrize("served", [True, False])

@@ -21,12 +21,14 @@ THEIRS = {"y": np.ones(1)}
 class Sent:
     """A request whose answer the test gives."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, turned_away: bool = False) -> None:
         self.call = FakeCall()
+        self._away = turned_away
 
     def read(self, timeout_s: float | None = None) -> Exchange:
         self.call.result(timeout_s)
-        return Exchange(outputs=THEIRS, up_bytes=1, down_bytes=1, round_trip_s=0.1, load=None)
+        outputs = {} if self._away else THEIRS
+        return Exchange(outputs=outputs, up_bytes=1, down_bytes=1, round_trip_s=0.1, load=None, turned_away=self._away)
 
     def on_done(self, callback: Callable[[], object]) -> None:
         self.call.on_done(callback)
@@ -174,3 +176,41 @@ def test_a_caller_who_is_interrupted_leaves_no_request_behind() -> None:
     with pytest.raises(KeyboardInterrupt):
         race(sent, wait_s=0.0, finish=interrupt, stop=Stop())
     assert sent.call.cancelled
+
+
+def test_who_is_turned_away_finishes_alone_at_once_and_keeps_what_was_told() -> None:
+    sent = Sent(turned_away=True)
+    sent.answer()
+    finish = race(sent, wait_s=PATIENCE_S, finish=quick, stop=Stop())
+    assert finish.outputs is OURS
+    assert not finish.by_server
+    assert not finish.hedged
+    assert finish.exchange is not None
+
+
+def test_being_turned_away_late_stops_no_device_that_has_begun() -> None:
+    sent, held = Sent(turned_away=True), Held()
+
+    def turn_away() -> None:
+        sent.answer()
+        held.go_on.set()
+
+    thread = after(held.begun, turn_away)
+    finish = race(sent, wait_s=0.0, finish=held, stop=Stop())
+    thread.join(PATIENCE_S)
+    assert finish.outputs is OURS
+    assert finish.hedged
+    assert not held.stopped
+    assert finish.exchange is not None
+    assert finish.exchange.turned_away
+
+
+def test_who_is_turned_away_and_cannot_finish_says_why() -> None:
+    sent = Sent(turned_away=True)
+
+    def fail(_stop: Stop) -> Arrays:
+        sent.answer()
+        raise EngineError("no memory")
+
+    with pytest.raises(EngineError, match="no memory"):
+        race(sent, wait_s=0.0, finish=fail, stop=Stop())

@@ -7,7 +7,7 @@ import pytest
 from tests.client.simulation import template
 
 from partway.client.call import Answer, PendingCall
-from partway.client.exchange import SentRequest, TurnedAway
+from partway.client.exchange import SentRequest
 from partway.client.hedge import Outlook
 from partway.client.observer import Observer
 from partway.client.race import Finish
@@ -78,10 +78,10 @@ def test_a_request_that_is_turned_away_tells_of_link_and_queue_and_the_server_is
     one.call.settle(
         lambda: Answer(response=answer({**load, TURNED_AWAY: True}), round_trip_s=1.005, up_bytes=10**6, down_bytes=100)
     )
-    with pytest.raises(TurnedAway, match=r"waited 6.* s in the server's queue") as caught:
-        dataclasses.replace(sent, call=one.call).read()
+    exchange = dataclasses.replace(sent, call=one.call).read()
+    assert exchange.turned_away
     one.clock.advance(8.0)
-    assert one.ended(Finish(outputs={}, error=caught.value)) == pytest.approx(1.0, rel=0.05)
+    assert one.ended(Finish(outputs={}, exchange=exchange)) == pytest.approx(1.0, rel=0.05)
     assert one.observer.queue_reported_s == 6.0
     assert one.remote.breaker.closed
 
@@ -97,6 +97,15 @@ def test_who_is_turned_away_for_no_reason_takes_the_answer_for_damaged(queue_del
     )
     with pytest.raises(WireError, match="reports no queue that is longer"):
         dataclasses.replace(sent, call=one.call).read()
+
+
+def test_who_is_turned_away_without_having_asked_takes_the_answer_for_damaged() -> None:
+    one = Sent()
+    load = encode_load(Load(queue_delay_s=6.0, slowdown=1.0, service_s=0.0, queue_s=0.0))
+    away = answer({**load, TURNED_AWAY: True})
+    one.call.settle(lambda: Answer(response=away, round_trip_s=1, up_bytes=1, down_bytes=1))
+    with pytest.raises(WireError, match="reports no queue that is longer"):
+        one.sent.read()
 
 
 def test_where_joules_count_the_queue_is_waited_for() -> None:

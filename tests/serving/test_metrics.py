@@ -62,7 +62,6 @@ def test_requests_of_both_faces_are_counted_with_their_seconds_and_bytes(served:
         assert of(samples, f"{name}_bucket", le="+Inf", **grpc) == 1
     assert of(samples, "partway_service_seconds_sum", **rest) > 0.0
     assert of(samples, "partway_batch_requests_count") == 3
-    assert of(samples, "partway_turned_away_total") == 0
 
 
 def test_the_state_of_the_server_is_told(served: tuple[Server, Path]) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 import grpc
 import pytest
 from tests.models import chain_model, diamond_model, random_feeds, run_whole
-from tests.serving.rest_client import RestClient
+from tests.serving.rest_client import RestClient, rest_client
 from tests.serving.support import (
     PATIENCE_S,
     Client,
@@ -178,10 +178,16 @@ def test_a_killed_server_is_an_error_at_once_and_not_a_hang(chain: Path, request
 
 @contextmanager
 def gated_server(
-    chain: Path, *, queue_capacity: int = 64, in_flight_bytes: int = 2**20
+    chain: Path, *, queue_capacity: int = 64, in_flight_bytes: int = 2**20, rest_port: int | None = None
 ) -> Iterator[tuple[Server, GatedRuntime, Client]]:
     gate = GatedRuntime()
-    options = ServerOptions(runtime=gate, learn=False, queue_capacity=queue_capacity, in_flight_bytes=in_flight_bytes)
+    options = ServerOptions(
+        runtime=gate,
+        learn=False,
+        queue_capacity=queue_capacity,
+        in_flight_bytes=in_flight_bytes,
+        rest_port=rest_port,
+    )
     with run_server(chain.parent, options=options) as server, Client(server.address) as client:
         server.settle(PATIENCE_S)
         try:
@@ -240,14 +246,18 @@ def test_a_full_queue_is_resource_exhausted_and_recovers(chain: Path, request_fo
 def test_who_may_wait_for_less_than_the_queue_lasts_is_turned_away_at_once(
     chain: Path, request_for_chain: InferRequest
 ) -> None:
-    with gated_server(chain) as (server, gate, client):
+    with (
+        gated_server(chain, rest_port=0) as (server, gate, client),
+        Client(server.address) as other,
+        rest_client(server) as rest,
+    ):
         gate.opened.set()
         client.infer(request_for_chain)  # which tells what the next will take
         gate.opened.clear()
         gate.running.clear()
         running = begin(client, request_for_chain)
         assert gate.running.wait(PATIENCE_S)
-        queued = begin(client, request_for_chain)
+        queued = begin(other, request_for_chain)  # whose turn is before any newcomer's
         wait_for(lambda: waiting(server) == 1, client)
         hurried = replace(request_for_chain, parameters={**request_for_chain.parameters, QUEUE_WITHIN: 0})
         away = client.infer(hurried)
@@ -255,6 +265,12 @@ def test_who_may_wait_for_less_than_the_queue_lasts_is_turned_away_at_once(
         load = decode_load(away.parameters)
         assert load is not None
         assert load.queue_delay_s > 0.0
+        by_rest = rest.infer("chain", rest_body(hurried)).response
+        assert (by_rest.tensors, by_rest.parameters[TURNED_AWAY]) == ((), True)
+        page = rest.get("/metrics").body.decode()
+        for face in ("grpc", "rest"):
+            assert f'partway_turned_away_total{{face="{face}",model="chain"}} 1.0' in page
+        assert 'partway_queue_seconds_count{face="grpc",model="chain"} 1.0' in page, "who did not wait is not counted"
         patient = begin(client, replace(hurried, parameters={QUEUE_WITHIN: 3_600_000_000}))
         wait_for(lambda: waiting(server) == 2, client)
         gate.opened.set()

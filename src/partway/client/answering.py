@@ -13,7 +13,6 @@ from functools import partial
 
 from partway.client.bound import BoundModel
 from partway.client.breaker import Fault
-from partway.client.exchange import TurnedAway
 from partway.client.hedge import Outlook
 from partway.client.packing import Packer
 from partway.client.race import Finish, race
@@ -94,19 +93,22 @@ def _race(
 def _explain(
     request: Request, bound: BoundModel, cut: Cut, cost: CutCost, tensors: tuple[Tensor, ...], finish: Finish
 ) -> None:
+    name = "+".join(cut.crossing)
     if finish.by_server:
         if finish.hedged:
-            logger.debug("hedge_won_by_server cut=%s wait_s=%.4f", "+".join(cut.crossing), request.hedge_wait_s or 0.0)
+            logger.debug("hedge_won_by_server cut=%s wait_s=%.4f", name, request.hedge_wait_s or 0.0)
+        return
+    if finish.exchange is not None and finish.exchange.turned_away:
+        waits_s = 0.0 if finish.exchange.load is None else finish.exchange.load.queue_delay_s
+        request.reason = f"finished alone: it would have waited {format_duration(waits_s)} in the server's queue"
+        request.turned_away = True
+        logger.debug("turned_away cut=%s hedged=%s queue_s=%.4f", name, finish.hedged, waits_s)
         return
     if finish.error is None:
         late = f"no answer within {format_duration(request.hedge_wait_s or 0.0)}, nor before the device had its own"
         request.reason = f"finished alone: {late}"
-    elif isinstance(finish.error, TurnedAway):
-        request.reason = f"finished alone: {finish.error}"
-        logger.debug("turned_away cut=%s reason=%s", "+".join(cut.crossing), request.reason)
-        return
     else:
         request.reason, request.fault = f"finished alone: {finish.error}", Fault.of(finish.error)
         if refused_codec(finish.error, tensors):
             bound.refuse_coding(cut, cost.codec)
-    logger.warning("finished_alone cut=%s hedged=%s reason=%s", "+".join(cut.crossing), finish.hedged, request.reason)
+    logger.warning("finished_alone cut=%s hedged=%s reason=%s", name, finish.hedged, request.reason)

@@ -47,13 +47,14 @@ class Tally:
         self._requests = self._offloaded = self._hedged = self._won = 0
         self._fell_back: Counter[str] = Counter()
 
-    def count(self, result: Result, fault: Fault | None) -> None:
+    def count(self, result: Result, fault: Fault | None, *, turned_away: bool = False) -> None:
         """Count one request.
 
         Args:
             result: what came of it.
             fault: what went wrong on the server's side; None where it fell back merely because the answer was late, or
                 was not to be waited for.
+            turned_away: whether that is what the server said.
         """
         with self._lock:
             self._requests += 1
@@ -61,8 +62,7 @@ class Tally:
             self._hedged += result.hedged
             self._won += result.hedged and result.offloaded
             if result.fell_back:
-                late = Fault.LATE.value if result.hedged else _TURNED_AWAY
-                self._fell_back[late if fault is None else fault.value] += 1
+                self._fell_back[_TURNED_AWAY if turned_away else (fault or Fault.LATE).value] += 1
 
     def read(self, *, breaker_openings: int) -> Counters:
         """The numbers of this moment.

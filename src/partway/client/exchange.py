@@ -10,9 +10,8 @@ import numpy as np
 
 from partway.client.call import Call
 from partway.client.hedge import Outlook
-from partway.errors import ServerError, WireError
+from partway.errors import WireError
 from partway.graph import Model
-from partway.units import format_duration
 from partway.wire import TURNED_AWAY, InferRequest, Load, decode_load, read_queue_within_s
 
 
@@ -21,12 +20,13 @@ class Exchange:
     """What one answered request took.
 
     Attributes:
-        outputs: arrays by name.
+        outputs: arrays by name; none where it was turned away.
         up_bytes: length of the request.
         down_bytes: length of the answer.
         round_trip_s: from sending on, as the network saw it.
         load: the server's report; None from a server that makes none.
         fresh: whether it was the first over its connection.
+        turned_away: whether the server's queue was longer than the request may wait, so that nothing was computed.
     """
 
     outputs: Mapping[str, np.ndarray]
@@ -35,6 +35,7 @@ class Exchange:
     round_trip_s: float
     load: Load | None
     fresh: bool = False
+    turned_away: bool = False
 
     @property
     def server_s(self) -> float:
@@ -45,19 +46,6 @@ class Exchange:
     def network_s(self) -> float:
         """Round trip less the server's residence."""
         return max(0.0, self.round_trip_s - self.server_s)
-
-
-class TurnedAway(ServerError):
-    """The request would have waited in the server's queue for longer than what is left of it takes here.
-
-    Attributes:
-        exchange: what asking took, without outputs.
-    """
-
-    def __init__(self, exchange: Exchange) -> None:
-        queue_s = exchange.load.queue_delay_s if exchange.load is not None else 0.0
-        super().__init__(f"it would have waited {format_duration(queue_s)} in the server's queue")
-        self.exchange = exchange
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,15 +80,16 @@ class SentRequest:
             round_trip_s=answer.round_trip_s,
             load=decode_load(answer.response.parameters),
             fresh=answer.fresh,
+            turned_away=answer.response.parameters.get(TURNED_AWAY) is True,
         )
-        if answer.response.parameters.get(TURNED_AWAY) is True:
+        if exchange.turned_away:
             self._check_turned_away(exchange)
-            raise TurnedAway(exchange)
-        _check_outputs(self.model, self.request.outputs, exchange.outputs)
+        else:
+            _check_outputs(self.model, self.request.outputs, exchange.outputs)
         return exchange
 
     def _check_turned_away(self, exchange: Exchange) -> None:
-        """Refuse to be turned away by a server whose own report gives no reason for it: it would go on for ever."""
+        """Refuse to be turned away by a server whose own report gives no reason for it: that is damage."""
         within_s = read_queue_within_s(self.request.parameters)
         if within_s is None or exchange.load is None or exchange.load.queue_delay_s < within_s:
             raise WireError("the server turned the request away, and reports no queue that is longer than it may be")

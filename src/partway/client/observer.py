@@ -111,8 +111,8 @@ class Observer:
         """No answer came for as long as it was waited for: the link is at most so fast, or the queue at least so long.
 
         What the server, its queue, the round trip and the answer were to take is no time of the request's bytes; and
-        where those were to take little of it all, the link is hardly why it was late. Then it is put down to the queue:
-        a server of Partway's would have turned the request away, and others tell of none.
+        where those were to take little of it all, the link is hardly why it was late, and it is put down to the queue.
+        Else the queue is hardly why: a server of Partway's would have turned the request away, unless joules count.
 
         Args:
             up_bytes: length of the request.

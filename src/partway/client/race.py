@@ -1,7 +1,7 @@
 """The rest of a request, from the server or from here: whichever is there first, and one of them always is.
 
     sent ── wait ──┬─ the answer ─────────────────────────────────────────────> the server's
-                   ├─ an error, a refusal, damage ── the tail here ────────────> the device's
+                   ├─ an error, a refusal, damage, turned away ── the tail here > the device's
                    └─ late ── the tail here, the answer still welcome ──┬─ tail ─> the device's, the call withdrawn
                                                                        └─ answer > the server's, the tail stopped
 
@@ -78,6 +78,9 @@ def race(sent: Sent, *, wait_s: float, finish: Callable[[Stop], Arrays], stop: S
         except (ServerError, WireError) as error:
             stop.check()
             return Finish(outputs=finish(stop), error=error)
+        if exchange.turned_away:
+            stop.check()
+            return Finish(outputs=finish(stop), exchange=exchange)
         return Finish(outputs=exchange.outputs, exchange=exchange, by_server=True)
     finally:
         forget()
@@ -94,6 +97,8 @@ def _hedge(sent: Sent, finish: Callable[[Stop], Arrays], stop: Stop) -> Finish:
     except EngineError as failure:  # stopped, or broken
         stop.check()
         exchange = late.close() or _last_hope(sent, failure)
+        if exchange.turned_away:
+            raise
         return Finish(outputs=exchange.outputs, exchange=exchange, hedged=True, by_server=True)
     finally:
         forget()
@@ -130,7 +135,7 @@ class _Late:
             if self._closed:
                 return
             self._exchange, self.error = exchange, error
-        if exchange is not None:
+        if exchange is not None and not exchange.turned_away:
             self._local.stop()
 
     def close(self) -> Exchange | None:

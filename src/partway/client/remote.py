@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from partway.client.bound import BoundModel
 from partway.client.breaker import Breaker, Fault
 from partway.client.call import Call
-from partway.client.exchange import Exchange, SentRequest, TurnedAway, size_bytes_of
+from partway.client.exchange import Exchange, SentRequest, size_bytes_of
 from partway.client.hedge import Hedge, Outlook
 from partway.client.observer import Observer
 from partway.client.race import Finish
@@ -127,9 +127,8 @@ class Remote:
         waited_s, outlook = sent.call.lasted_s, sent.outlook  # the local tail took longer
         if finish.exchange is not None:
             self._heard(finish.exchange, question=False)
-            self.hedge.saw(outlook, finish.exchange.round_trip_s)
-        elif isinstance(finish.error, TurnedAway):
-            self._heard(finish.error.exchange, question=False)
+            if not finish.exchange.turned_away:
+                self.hedge.saw(outlook, finish.exchange.round_trip_s)
         elif finish.error is not None:
             if isinstance(finish.error, ServerUnavailable) and waited_s >= sent.wait_s:
                 self._was_late(sent, waited_s)

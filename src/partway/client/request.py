@@ -46,6 +46,7 @@ class Request:
         hedge_wait_s: how long its answer was to be waited for before the device began too; None where it was not sent.
         codec: what the crossing tensors were packed with.
         fault: what went wrong on the server's side; None for nothing, or where the device was merely first.
+        turned_away: whether the server's queue was longer than it may wait.
     """
 
     names: tuple[str, ...]
@@ -66,6 +67,7 @@ class Request:
     hedge_wait_s: float | None = None
     codec: str = RAW
     fault: Fault | None = None
+    turned_away: bool = False
 
     def __post_init__(self) -> None:
         self.started_s = self.clock()

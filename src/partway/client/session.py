@@ -262,7 +262,7 @@ class InferenceSession:
         else:
             result = answer(request, bound, self._remote, self._packer)
             self._learner.nudge(bound)
-        self._tally.count(result, request.fault)
+        self._tally.count(result, request.fault, turned_away=request.turned_away)
         return result
 
     def explain(self, input_feed: Mapping[str, np.ndarray]) -> Explanation:

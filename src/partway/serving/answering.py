@@ -21,10 +21,12 @@ class Reply:
     Attributes:
         response: what is sent.
         load: in its parameters.
+        turned_away: whether nothing was computed, since the queue was longer than the request may wait.
     """
 
     response: InferResponse
     load: Load
+    turned_away: bool = False
 
     @property
     def size_bytes(self) -> int:

@@ -155,10 +155,7 @@ class Executor:
         """
         arrival = Job(work=_nothing, share=share, line=line, seat=seat)
         load = self._load(arrival, self._clock(), service_s=0.0, queue_s=0.0)
-        if load.queue_delay_s <= within_s:
-            return None
-        self._metrics.turned_away()
-        return load
+        return load if load.queue_delay_s > within_s else None
 
     def load(self) -> Load:
         """The load that a request would find now that runs alone, of somebody of whom nothing waits."""

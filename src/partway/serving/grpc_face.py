@@ -148,7 +148,7 @@ class GrpcFace:
         entry.model = request.model_name
         deadline_s = deadline_of(request, received_s, left_s)
         reply = await self._handlers.infer(request, deadline_s, caller=caller, received_s=received_s)
-        entry.load = reply.load
+        entry.load, entry.turned_away = reply.load, reply.turned_away
         context.set_trailing_metadata(report_of(reply.load))
         answer = await off_loop(reply.size_bytes, lambda: _encode(reply.response))
         entry.sent_bytes = len(answer)

@@ -255,7 +255,7 @@ class Handlers:
     async def _compute(
         self, request: InferRequest, deadline_s: float | None, arrived_s: float, caller: Caller
     ) -> Reply:
-        now_s = self._clock()
+        now_s, within_s = self._clock(), read_queue_within_s(request.parameters)
         file = await self._find(request.model_name, request.model_version)
         source = file.source()
         check_digest(source, request.parameters.get(DIGEST))
@@ -269,23 +269,20 @@ class Handlers:
         plain = {name: array for name, array in feeds.items() if name not in coded}
         check_feeds(bound.model, plain, guessed=text is None)
         check_coded(bound.model, coded, most_bytes=self._decoded_bytes)
-        session = bound.store.ready(piece)
-        if session is None:
-            self._pay(caller, bound, piece, paid=paid)
-            await self._models.build(bound, piece, by=caller.name)
         lead_s = now_s - arrived_s
         job = Computation(bound, piece, plain, coded, executor=self._executor, clock=self._clock, lead_s=lead_s)
-        job.session = session
         seat = self._batcher.seat(source, bound, piece, job)
-        within_s = read_queue_within_s(request.parameters)
         if within_s is not None:
             load = self._executor.turns_away(within_s, share=caller.name, line=caller.connection, seat=seat)
             if load is not None:
-                load = replace(load, service_s=max(0.0, self._clock() - arrived_s))
-                return _reply(request, file, (), load, {TURNED_AWAY: True})
+                return _turned_away(request, file, replace(load, service_s=max(0.0, self._clock() - arrived_s)))
+        job.session = bound.store.ready(piece)
+        if job.session is None:
+            self._pay(caller, bound, piece, paid=paid)
+            await self._models.build(bound, piece, by=caller.name)
         served = await self._run(job, seat, deadline_s, arrived_s, caller)
         tensors = tuple(Tensor(name=name, array=served.value[name]) for name in request.outputs or piece.outputs)
-        return _reply(request, file, tensors, served.load)
+        return Reply(response=_response(request, file, tensors, encode_load(served.load)), load=served.load)
 
     def _pay(self, caller: Caller, bound: BoundModel, piece: Piece, *, paid: bool) -> None:
         """Count a piece that is about to be built, unless it comes with a shape that counted already."""
@@ -373,21 +370,21 @@ class Handlers:
             return self._repository.find(name, version)
 
 
-def _reply(
-    request: InferRequest,
-    file: ModelFile,
-    tensors: tuple[Tensor, ...],
-    load: Load,
-    more: Mapping[str, Parameter] | None = None,
-) -> Reply:
-    response = InferResponse(
+def _turned_away(request: InferRequest, file: ModelFile, load: Load) -> Reply:
+    parameters = {**encode_load(load), TURNED_AWAY: True}
+    return Reply(response=_response(request, file, (), parameters), load=load, turned_away=True)
+
+
+def _response(
+    request: InferRequest, file: ModelFile, tensors: tuple[Tensor, ...], parameters: Mapping[str, Parameter]
+) -> InferResponse:
+    return InferResponse(
         model_name=request.model_name,
         model_version=file.version,
         id=request.id,
         tensors=tensors,
-        parameters={**encode_load(load), **(more or {})},
+        parameters=parameters,
     )
-    return Reply(response=response, load=load)
 
 
 async def _ended(future: "Future[Served[Outputs]]") -> None:

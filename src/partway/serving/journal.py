@@ -21,6 +21,7 @@ logger = logging.getLogger(__name__)
 
 CANCELLED = "CANCELLED"
 OTHER_MODEL = "other"
+_TURNED_AWAY = "turned away, since the queue is longer than the request may wait"
 _LONGEST_WORD = 128
 _LONGEST_SENTENCE = 1000  # gRPC's details travel in a header, and headers are bounded
 
@@ -36,6 +37,7 @@ class Entry:
         received_bytes: of the message.
         sent_bytes: of the answer.
         load: that the answer tells.
+        turned_away: whether the answer is that the queue is too long.
     """
 
     face: str
@@ -44,6 +46,7 @@ class Entry:
     received_bytes: int = 0
     sent_bytes: int = 0
     load: Load | None = None
+    turned_away: bool = False
 
 
 class Journal:
@@ -102,6 +105,7 @@ class Journal:
             received_bytes=entry.received_bytes,
             sent_bytes=entry.sent_bytes,
             load=load,
+            turned_away=entry.turned_away,
         )
         self._metrics.request(ended)
         level = logging.ERROR if status == Status.INTERNAL.name else logging.INFO
@@ -119,7 +123,7 @@ class Journal:
             0.0 if load is None else load.service_s,
             entry.received_bytes,
             entry.sent_bytes,
-            sentence(reason) or "-",
+            sentence(reason) or (_TURNED_AWAY if entry.turned_away else "-"),
         )
 
 

@@ -21,6 +21,7 @@ class Ended:
         received_bytes: of its message, as far as it came.
         sent_bytes: of the answer; 0 for a refusal.
         load: what the answer said; None for a refusal.
+        turned_away: whether it said no more than that: the queue was longer than the request may wait.
     """
 
     face: str
@@ -29,6 +30,7 @@ class Ended:
     received_bytes: int
     sent_bytes: int
     load: Load | None
+    turned_away: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,9 +71,6 @@ class Metrics(Protocol):
             size: requests that it answers at once, 1 for one alone.
         """
 
-    def turned_away(self) -> None:
-        """Count a request that was answered at once, without outputs, since it would have waited too long."""
-
     def page(self, accept: str = "") -> tuple[bytes, str]:
         """All of it, and its content type.
 
@@ -87,9 +86,6 @@ class NullMetrics:
         """Nothing."""
 
     def batch(self, size: int) -> None:
-        """Nothing."""
-
-    def turned_away(self) -> None:
         """Nothing."""
 
     def page(self, accept: str = "") -> tuple[bytes, str]:  # noqa: ARG002 - as the protocol has it

@@ -43,7 +43,7 @@ class PrometheusMetrics:
             "partway_batch_requests", "Requests answered by one run.", buckets=_BATCHES, registry=registry
         )
         self._turned_away = Counter(
-            "partway_turned_away", "Requests that would have waited longer than they may.", registry=registry
+            "partway_turned_away", "Requests that would have waited longer than they may.", by[:2], registry=registry
         )
 
     def request(self, ended: Ended) -> None:
@@ -52,17 +52,15 @@ class PrometheusMetrics:
         self._requests.labels(*where, ended.status).inc()
         self._received.labels(*where).inc(ended.received_bytes)
         self._sent.labels(*where).inc(ended.sent_bytes)
-        if ended.load is not None:
+        if ended.turned_away:
+            self._turned_away.labels(*where).inc()
+        elif ended.load is not None:
             self._queue.labels(*where).observe(ended.load.queue_s)
             self._service.labels(*where).observe(ended.load.service_s)
 
     def batch(self, size: int) -> None:
         """Count one run of the runtime."""
         self._batches.observe(size)
-
-    def turned_away(self) -> None:
-        """Count a request that would have waited too long."""
-        self._turned_away.inc()
 
     def page(self, accept: str = "") -> tuple[bytes, str]:
         """The page and its content type.

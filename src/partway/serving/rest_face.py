@@ -287,7 +287,7 @@ class RestFace:
                 reply = await self._handlers.infer(wanted.request, deadline_s, caller=caller, received_s=arrived_s)
         except TimeoutError as error:
             raise RequestExpired("the request's own timeout passed before it was answered; allow it more") from error
-        entry.load = reply.load
+        entry.load, entry.turned_away = reply.load, reply.turned_away
         content, length = await off_loop(reply.size_bytes, lambda: _encode(reply.response, wanted))
         entry.sent_bytes = len(content)
         headers = {ORCA_HEADER: encode_orca(reply.load)}

@@ -80,6 +80,7 @@ def _read_seconds(parameters: Mapping[str, Parameter], name: str, *, least_us: i
         return None
     if not isinstance(value_us, int) or isinstance(value_us, bool) or value_us < least_us:
         raise WireError(f"parameter {name!r} is {value_us!r}; expected microseconds, a whole number from {least_us} on")
+    check_parameter(name, value_us)
     return value_us / 1e6
 
 
