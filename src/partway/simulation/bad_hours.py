@@ -24,7 +24,7 @@ class HourRun:
     Attributes:
         windows: what was answered in each.
         latency_s: mean of the requests that were asked in each bin of the time; `nan` where there were none.
-        offloaded: share of these that went to the server; `nan` likewise.
+        offloaded: share of these that the server answered; `nan` likewise.
     """
 
     windows: tuple[FleetRun, ...]
@@ -81,7 +81,7 @@ class Timeline:
     Attributes:
         at_s: the middle of each bin.
         latency_s: mean of the requests that were asked then; `nan` where no run had any.
-        offloaded: share of these that went to the server; `nan` likewise.
+        offloaded: share of these that the server answered; `nan` likewise.
     """
 
     at_s: tuple[float, ...]

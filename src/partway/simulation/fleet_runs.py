@@ -29,8 +29,8 @@ class GroupRun:
         jobs: its requests that count.
         mean_s: latency; nan of none, as 95 % and the share that was offloaded.
         p95_s: 95 % of the latencies were at most this.
-        offloaded: share of its requests that went to the server.
-        cuts: share of its requests at each row of its table.
+        offloaded: share of its requests that the server answered; what was turned away counts as not.
+        cuts: share of its requests at each row of its table; what was turned away counts at the device alone.
     """
 
     name: str
@@ -55,9 +55,9 @@ class FleetRun:
         p50_s: half of the latencies were at most this.
         p95_s: 95 % of them.
         p99_s: 99 % of them.
-        mean_wait_s: for a worker, of the requests that went to the server; 0 where none did.
+        mean_wait_s: for a worker, of the requests that were not turned away; 0 where none came.
         utilisation: share of the workers' time that they served.
-        offloaded: share of the requests that went to the server.
+        offloaded: share of the requests that the server answered; what was turned away counts as not.
         groups: one for each.
     """
 

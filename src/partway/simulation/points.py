@@ -38,7 +38,7 @@ class Point:
         p99_s: 99 % of them.
         mean_wait_s: for a worker.
         utilisation: of the workers' time.
-        offloaded: share of a fleet's requests that went to the server; None for a queue.
+        offloaded: share of a fleet's requests that the server answered; None for a queue.
         mean_batch: requests served as one; None for a fleet.
         groups: of a fleet, means over the runs; nan of what nobody of the group was answered.
         reached: whether mean and 95th percentile are known as well as was wanted.
