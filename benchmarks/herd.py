@@ -220,7 +220,7 @@ class Simulation:
 
     def _arrive(self, view: View, start_s: float, cost: CutCost) -> None:
         back_s, rest_s = cost.down_bytes / _DOWNLINK, TABLE.costs[-1].device_s - cost.device_s
-        if self._busy_until_s - self._clock() > rest_s - cost.server_s - back_s:
+        if self._busy_until_s - self._clock() > max(0.0, rest_s - cost.server_s - back_s):
             alone_s = self._about(rest_s)
             self._answer(view, 0.0, lambda: self._finish(view, start_s, offloaded=False, later_s=alone_s))
             return
