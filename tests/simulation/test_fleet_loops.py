@@ -1,16 +1,19 @@
 """The loop of fleets does what the client and the link do, and what is compiled is what is written."""
 
+import dataclasses
 import math
 
+import msgspec
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from tests.simulation.fleet_cases import ALONE, INSIDE, LINK, TABLE, WHOLE, fleet, group
 
+from partway.client.hedge import Outlook
 from partway.client.load_view import LoadView
-from partway.link import Link, LinkTrace, Trace
-from partway.planning import Conditions, decide
+from partway.link import Link, LinkEstimator, LinkTrace, Trace
+from partway.planning import Conditions, CostTable, CutCost, decide
 from partway.simulation import fleet_loops as loops
 from partway.simulation import fleet_world
 from partway.simulation.arrivals import Renewal, poisson
@@ -23,6 +26,7 @@ from partway.testing import FakeClock
 from partway.wire import Load
 
 laws = settings(max_examples=30, derandomize=True)
+seconds, rates = st.floats(0, 1), st.floats(1e4, 1e8)
 
 
 @laws
@@ -43,7 +47,7 @@ def test_a_device_reads_reports_as_the_client_does(reports: list[tuple[float, fl
 
 
 @laws
-@given(st.floats(1e4, 1e8), st.floats(1e4, 1e8), st.floats(0, 1), st.floats(0, 5), st.integers(-1, 2))
+@given(rates, rates, seconds, st.floats(0, 5), st.integers(-1, 2))
 def test_a_device_decides_as_the_client_does(
     uplink: float, downlink: float, rtt_s: float, delay_s: float, current: int
 ) -> None:
@@ -126,6 +130,44 @@ def test_a_request_that_would_wait_longer_than_finishing_alone_takes_is_turned_a
     assert answer["row"] == (2 if away else 0)
     assert world.devices[0]["delay_s"] == pytest.approx(wait_s if away else 0.0)
     assert (world.bins["served"].sum() == 0) == away
+
+
+@laws
+@given(
+    cost=st.builds(
+        CutCost,
+        crossing=st.just(("cut",)),
+        device_s=seconds,
+        up_bytes=st.integers(0, 10**6),
+        server_s=seconds,
+        down_bytes=st.integers(0, 10**6),
+        offloaded=st.just(True),
+    ),
+    alone_s=st.floats(0, 3),
+    link=st.builds(Link, uplink_bytes_per_s=rates, downlink_bytes_per_s=rates, rtt_s=seconds),
+    factor=st.floats(0.1, 4),
+    expected_s=seconds,
+    beyond_s=st.floats(-1, 1),
+)
+def test_a_request_is_turned_away_where_it_would_wait_longer_than_the_client_bears(
+    cost: CutCost, alone_s: float, link: Link, factor: float, expected_s: float, beyond_s: float
+) -> None:
+    alone = msgspec.structs.replace(ALONE, device_s=alone_s)
+    phone = group(1, table=CostTable.of([cost, alone]), path=LinkPath.of(link))
+    rules, world = lay_out(fleet(dataclasses.replace(phone, factor=factor)), 20.0, np.random.default_rng(0))
+    conditions = Conditions(
+        uplink_bytes_per_s=link.uplink_bytes_per_s,
+        downlink_bytes_per_s=link.downlink_bytes_per_s,
+        rtt_s=link.rtt_s,
+        queue_delay_s=expected_s,
+        device_factor=factor,
+    )
+    bearable_s = Outlook.of(cost, alone, conditions, LinkEstimator(link).estimate(0.0)).bearable_queue_s
+    assert bearable_s is not None
+    wait_s = max(0.0, bearable_s + beyond_s)
+    assume(wait_s == 0.0 or abs(wait_s - bearable_s) > 1e-9)  # sums are rounded
+    world.free_s[0] = 3.0 + wait_s
+    assert loops._turned_away(rules, world, 0, 3.0, np.random.default_rng(0)) == (wait_s > bearable_s)
 
 
 def test_who_decides_nothing_by_what_it_is_told_is_not_turned_away() -> None:

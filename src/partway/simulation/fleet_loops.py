@@ -174,7 +174,10 @@ def _serve(rules: Rules, world: World, slot: int, now_s: float, chance: np.rando
 
 @compiled
 def _turned_away(rules: Rules, world: World, slot: int, now_s: float, chance: np.random.Generator) -> bool:
-    """Whether a request would wait for longer than its device takes to finish alone; it is told, and does so."""
+    """Whether a request would be answered later than its device is done alone; it is told, and finishes there.
+
+    As `client.hedge.Outlook.bearable_queue_s`, which a test holds this against.
+    """
     request = world.slots[slot]
     number, row = request["device"], request["row"]
     group = rules.groups[world.devices[number]["group"]]
