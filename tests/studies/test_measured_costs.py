@@ -43,6 +43,16 @@ def test_spreading_waits_keeps_every_sum_up_to_a_wait(name: str, seed: int) -> N
         assert spread_s[stretch] / spread_s[stretch].sum() == pytest.approx(ours_s[stretch] / ours_s[stretch].sum())
 
 
+def test_a_stretch_that_our_machine_says_nothing_of_stays_as_filed() -> None:
+    layers = filed_networks()["alexnet"].network.layers
+    first, *_ = stretches(layers)
+    filed_s, ours_s = np.arange(1.0, len(layers) + 1), np.ones(len(layers))
+    ours_s[first] = 0.0
+    spread_s = spread_waits(layers, filed_s, ours_s)
+    assert np.array_equal(spread_s[first], filed_s[first])
+    assert np.all(np.isfinite(spread_s))
+
+
 def test_whole_networks_take_what_was_filed_however_waits_are_told(setup: Setup) -> None:
     readings = readings_by_name(setup)
     for name in (FILED, SPREAD):

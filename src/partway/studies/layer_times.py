@@ -6,8 +6,7 @@
 
 Two networks differ from the zoo's, and are taken as the files have them: AlexNet pools before it normalises, and
 DeepFace ends in 83 classes. Everything else is the same, which is checked layer by layer. Input: the document that
-ships. Output: networks with seconds. Called by the study of these times, and
-by those that only want the server's.
+ships. Output: networks with seconds. Called by the study of these times, and by those that only want the server's.
 
 Source: claritylab/djinn, graph-gen/offloading; the document names each file with its commit. Numbers alone are taken.
 """
@@ -68,7 +67,7 @@ class LayerTime(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         layer: the zoo's name.
         filed_as: that in the files.
         output_elements: numbers that it makes for one query, > 0.
-        jetson_tk1_cpu_s: seconds on the device's CPU, >= 0.
+        jetson_tk1_cpu_s: seconds on the device's CPU, > 0.
         jetson_tk1_gpu_s: on its GPU.
         tesla_k40_s: on the server.
 
@@ -86,8 +85,8 @@ class LayerTime(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     def __post_init__(self) -> None:
         """Refuse times and sizes that no layer has."""
         for name in _FIELDS.values():
-            if not 0 <= getattr(self, name) < math.inf:
-                raise InputError(f"{name} of {self.layer} is {getattr(self, name):g}; it must be finite, 0 or more")
+            if not 0 < getattr(self, name) < math.inf:
+                raise InputError(f"{name} of {self.layer} is {getattr(self, name):g}; it must be finite and above 0")
         if self.output_elements < 1:
             raise InputError(f"{self.layer} makes {self.output_elements} numbers; a layer makes at least 1")
 

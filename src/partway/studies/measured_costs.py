@@ -15,8 +15,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-import numpy as np
-
 from partway.prediction.physical import FloatArray
 from partway.studies.choosing import believed
 from partway.studies.cut_costs import CostTable
@@ -109,12 +107,15 @@ def stretches(layers: Sequence[Layer]) -> Iterator[slice]:
 def spread_waits(layers: Sequence[Layer], filed_s: FloatArray, ours_s: FloatArray) -> FloatArray:
     """Filed seconds with each stretch's sum in the proportions of ours, float64 (layers,).
 
+    A stretch of which ours are 0, such as one of dropouts alone, has no proportions and stays as it is filed.
+
     Args:
         layers: of a network.
         filed_s: as measured, float64 (layers,).
         ours_s: by a machine, the same shape.
     """
-    spread = np.zeros_like(filed_s)
+    spread = filed_s.copy()
     for stretch in stretches(layers):
-        spread[stretch] = filed_s[stretch].sum() * ours_s[stretch] / ours_s[stretch].sum()
+        if (total_s := ours_s[stretch].sum()) > 0.0:
+            spread[stretch] = filed_s[stretch].sum() * ours_s[stretch] / total_s
     return spread
