@@ -160,7 +160,8 @@ def _summary(reproduced: Sequence[Reproduced]) -> str:
         fitted = sum(one.kind == "fitted" for one in idle)
         told.append(
             f"{len(idle)} {'more ' * bool(marked)}could hardly be missed, {fitted} on fitted rows and "
-            f"{len(idle) - fitted} that no gain at all would meet, and {sum(one.holds is True for one in idle)} are met"
+            f"{len(idle) - fitted} that would be met if nothing were gained, and "
+            f"{sum(one.holds is True for one in idle)} are met"
         )
     if not (marked or idle):
         told.append("no mark was set here")

@@ -139,7 +139,7 @@ class Finding:
 
     @property
     def could_fail(self) -> bool:
-        """Whether a mark is set that says something: ours was not fitted, and no gain at all would not meet it."""
+        """Whether a mark is set that says something: of what was not fitted, and missed if nothing were gained."""
         return self.mark is not None and self.kind != "fitted" and not self.mark.idle
 
     def agrees(self, share: float) -> bool | None:

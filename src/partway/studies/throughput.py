@@ -108,7 +108,7 @@ def _by_link(
     ours = float(np.mean(own))
     told = ", ".join(f"{gain:.3g}x with {share:.0%}" for share, gain in zip(GPU_SHARES, own, strict=True))
     missed = "" if mark.met(ours) else f". {_needed(setup, pairs, link, float(np.mean(measured[link.name])))}"
-    idle = ". No gain at all would meet the mark" if mark.idle else ""
+    idle = ". The mark would be met if nothing were gained" if mark.idle else ""
     return compare(
         claim,
         ours,
