@@ -176,7 +176,7 @@ def test_wrong_links_are_one_line(partway: Command, tmp_path: Path) -> None:
     path = chain_model(tmp_path)
     assert "--link lte" in complaint(partway, "plan", path)
     assert "'carrier-pigeon' is no link" in complaint(partway, "plan", path, "--link", "carrier-pigeon")
-    assert "cannot read the trace" in complaint(partway, "plan", path, "--link", tmp_path / "none.csv")
+    assert "expected a CSV trace" in complaint(partway, "plan", path, "--link", tmp_path / "none.csv")
     assert "argument --queue-delay" in complaint(partway, "plan", path, *LINK, "--queue-delay", "5")
     assert "argument --slowdown" in complaint(partway, "plan", path, *LINK, "--slowdown", "0.5")
 

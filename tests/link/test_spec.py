@@ -57,8 +57,8 @@ def test_a_trace_may_be_the_whole_link_or_one_way_of_it(tmp_path: Path) -> None:
         ("up=0Mbit/s", "the uplink rate is 0 B/s; it must be a finite number above 0"),
         ("up=1e999Mbit/s", "too large for a rate; write a finite one"),
         ("up=1Mbit/s,rtt=50", "rtt=50: '50' is not a duration; write a number and one of s, ms"),
-        ("absent.csv", "cannot read the trace absent.csv"),
-        ("up=1Mbit/s,down=absent.csv", "cannot read the trace absent.csv"),
+        ("absent.csv", "cannot read absent.csv: No such file or directory; expected a CSV trace"),
+        ("up=1Mbit/s,down=absent.csv", "cannot read absent.csv: No such file or directory; expected a CSV trace"),
     ],
 )
 def test_a_wrong_description_is_refused_with_what_is_known(text: str, message: str) -> None:
